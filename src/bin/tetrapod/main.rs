@@ -1,0 +1,3 @@
+//! The `tetrapod` command.
+
+fn main() {}

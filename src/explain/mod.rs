@@ -1,0 +1,3 @@
+//! Why: reason trees first, text second.
+
+pub mod reason;

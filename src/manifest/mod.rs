@@ -1,0 +1,1 @@
+//! Second floor: manifests in, manifests out; the only place that knows JSON shapes.

@@ -1,0 +1,23 @@
+//! First floor: validated nouns in the vocabulary of Kubernetes, Karpenter and HyperPod.
+//!
+//! A [`Snapshot`](cluster::Snapshot) holds everything one decision reads. The types are plain data: they parse their
+//! own text forms (quantities, durations, prices) but know nothing of files or JSON shapes, which are
+//! [`manifest`](crate::manifest)'s subject.
+
+pub mod affinity;
+pub mod cluster;
+pub mod hyperpod;
+pub mod instance_type;
+pub mod label;
+pub mod node;
+pub mod node_claim;
+pub mod node_pool;
+pub mod options;
+pub mod pod;
+pub mod policy;
+pub mod price;
+pub mod quantity;
+pub mod requirement;
+pub mod resources;
+pub mod taint;
+pub mod volume;

@@ -1,0 +1,188 @@
+//! Options of a decision.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::instance_type::CapacityType;
+use super::label::LabelSelector;
+use super::price::Price;
+use super::resources::{Name, ResourceList};
+use crate::base::time::{Span, Timestamp};
+
+/// What preferences count for (S-75, M-2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_enums, reason = "Karpenter has exactly these two")]
+pub enum PreferencePolicy {
+    /// Preferences choose among plans of equal cost.
+    #[default]
+    Respect,
+    /// Preferences are not looked at.
+    Ignore,
+}
+
+/// What happens when `minValues` cannot be met (S-56, M-6).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum MinValuesPolicy {
+    /// The pod stays pending.
+    #[default]
+    Strict,
+    /// `minValues` is lowered on that claim.
+    BestEffort,
+    /// As many values as there are, never a refusal, at no extra cost.
+    AsFlexibleAsPossible,
+}
+
+/// How much work a plan may take: a deterministic budget, never a clock.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Effort {
+    /// One good construction.
+    Fast,
+    /// Construction and repair.
+    #[default]
+    Balanced,
+    /// Improves until the budget is spent.
+    Thorough,
+}
+
+/// Karpenter's feature gates that decisions look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct FeatureGates {
+    /// Spot nodes may be replaced by spot nodes.
+    #[serde(rename = "SpotToSpotConsolidation")]
+    pub spot_to_spot_consolidation: bool,
+    /// Reserved offerings are used.
+    #[serde(rename = "ReservedCapacity")]
+    pub reserved_capacity: bool,
+    /// Static pools are handled.
+    #[serde(rename = "StaticCapacity")]
+    pub static_capacity: bool,
+}
+
+impl Default for FeatureGates {
+    fn default() -> Self {
+        Self {
+            spot_to_spot_consolidation: false,
+            reserved_capacity: true,
+            static_capacity: false,
+        }
+    }
+}
+
+/// How many instances may still be added (H-58..H-60).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Quotas {
+    /// By instance type.
+    pub per_type: BTreeMap<Name, u32>,
+    /// In this cluster.
+    pub cluster: Option<u32>,
+    /// Over all HyperPod clusters.
+    pub total: Option<u32>,
+}
+
+impl Quotas {
+    /// How many instances of any type may be added: the smaller of the cluster and the total quota.
+    #[must_use]
+    pub fn any_type(&self) -> Option<u32> {
+        match (self.cluster, self.total) {
+            (Some(cluster), Some(total)) => Some(cluster.min(total)),
+            (cluster, total) => cluster.or(total),
+        }
+    }
+}
+
+/// Limits over several pools together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LimitGroup {
+    /// Name for messages.
+    pub name: Name,
+    /// Which pools, by the labels of the pool objects.
+    pub selector: LabelSelector,
+    /// The limits.
+    pub limits: ResourceList,
+}
+
+/// Everything that shapes a decision besides the cluster itself. Absent fields have Karpenter's defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Options {
+    /// The time of the decision (M-17).
+    pub now: Option<Timestamp>,
+    /// Preferences.
+    pub preference_policy: PreferencePolicy,
+    /// `minValues`.
+    pub min_values_policy: MinValuesPolicy,
+    /// Feature gates.
+    pub feature_gates: FeatureGates,
+    /// Work budget.
+    pub effort: Effort,
+    /// What each node costs per hour beside its bill; counted in the objective, not in prices (M-1).
+    pub node_penalty: Price,
+    /// What preferences may cost per hour in all (M-2).
+    pub preference_budget: Price,
+    /// Most that a plan's new nodes may cost per hour.
+    pub price_limit: Option<Price>,
+    /// Most that a pool's new nodes may cost per hour.
+    pub pool_price_limits: BTreeMap<Name, Price>,
+    /// Limits over groups of pools.
+    pub limit_groups: Vec<LimitGroup>,
+    /// Service quotas.
+    pub quotas: Quotas,
+    /// Prices that override the catalogue's: type to capacity type to price.
+    pub prices: BTreeMap<Name, BTreeMap<CapacityType, Price>>,
+    /// How many types a claim lists at most (S-57).
+    pub truncate_instance_types: usize,
+    /// How many cheaper types a spot-to-spot move needs.
+    pub spot_to_spot_min_types: u32,
+    /// Over what time a consolidation must pay (M-21).
+    pub horizon: Span,
+    /// What one eviction costs.
+    pub eviction_cost: Price,
+    /// How long a node takes to start.
+    pub node_start_time: Span,
+    /// What restarting a gang costs.
+    pub gang_restart_cost: Price,
+    /// Whether spot groups give offerings (H-14).
+    pub allow_spot: bool,
+    /// Whether arm64 types give offerings (H-17).
+    pub allow_arm64: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            now: None,
+            preference_policy: PreferencePolicy::default(),
+            min_values_policy: MinValuesPolicy::default(),
+            feature_gates: FeatureGates::default(),
+            effort: Effort::default(),
+            node_penalty: Price::ZERO,
+            preference_budget: Price::ZERO,
+            price_limit: None,
+            pool_price_limits: BTreeMap::new(),
+            limit_groups: Vec::new(),
+            quotas: Quotas::default(),
+            prices: BTreeMap::new(),
+            truncate_instance_types: 600,
+            spot_to_spot_min_types: 15,
+            horizon: Span::from_secs(24 * 3600),
+            eviction_cost: Price::ZERO,
+            node_start_time: Span::from_secs(6 * 60),
+            gang_restart_cost: Price::ZERO,
+            allow_spot: true,
+            allow_arm64: false,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Plans: decisions with names again. The serde form is the result format of the command line.
+
+use serde::{Deserialize, Serialize};
+
+use crate::explain::reason::Reason;
+use crate::model::instance_type::CapacityType;
+use crate::model::price::Price;
+use crate::model::resources::{Name, ResourceList};
+
+/// One way to buy a node, with its price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ChosenOffering {
+    /// Instance type.
+    pub instance_type: Name,
+    /// Zone.
+    pub zone: Name,
+    /// Capacity type.
+    pub capacity_type: CapacityType,
+    /// Price per hour; `None` is unknown (M-9).
+    pub price: Option<Price>,
+    /// HyperPod instance group, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_group: Option<Name>,
+    /// Reservation, for reserved capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation_id: Option<Name>,
+}
+
+/// A node to be bought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlannedClaim {
+    /// NodePool.
+    pub node_pool: Name,
+    /// Pods in binding order, `namespace/name`.
+    pub pods: Vec<Name>,
+    /// Types that hold all the pods, cheapest first.
+    pub instance_types: Vec<Name>,
+    /// Zones the claim may land in.
+    pub zones: Vec<Name>,
+    /// Capacity types the claim may use.
+    pub capacity_types: Vec<CapacityType>,
+    /// The offering the plan is priced with.
+    pub cheapest: ChosenOffering,
+    /// Instance group of the chosen offering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_group: Option<Name>,
+    /// What the pods and DaemonSets on it ask for.
+    #[serde(default)]
+    pub requests: ResourceList,
+    /// Further offerings in the order in which to try them, each able to hold all the pods (M-5).
+    #[serde(default)]
+    pub fallbacks: Vec<ChosenOffering>,
+    /// Set where `minValues` was lowered (S-56).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub min_values_relaxed: bool,
+}
+
+/// Pods that go on a node that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ExistingPlacement {
+    /// Node, or NodeClaim while it has no node (S-115).
+    pub node: Name,
+    /// Pods in binding order, `namespace/name`.
+    pub pods: Vec<Name>,
+}
+
+/// A pod that stays pending, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Unschedulable {
+    /// `namespace/name`.
+    pub pod: Name,
+    /// One sentence for people.
+    pub reason: String,
+    /// Stable kebab-case code of the main reason.
+    #[serde(default)]
+    pub code: Name,
+    /// The reason tree.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
+}
+
+/// Sums over a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Totals {
+    /// Nodes bought.
+    pub new_nodes: usize,
+    /// Sum of the known prices of the chosen offerings.
+    pub hourly_price: Price,
+    /// Nodes whose price is unknown.
+    pub unknown_price_nodes: usize,
+    /// Pods placed.
+    pub scheduled: usize,
+    /// Pods that stay pending.
+    pub unschedulable: usize,
+}
+
+/// How far preferences are met (M-2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Preferences {
+    /// Weight of all preferences of the placed pods.
+    pub weight_total: u64,
+    /// Weight of those met.
+    pub weight_met: u64,
+}
+
+/// One entry of a BatchAddClusterNodes request (H-25). Field names are the API's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct NodesToAdd {
+    /// Group to scale.
+    pub instance_group_name: Name,
+    /// How many nodes to add, 1-50.
+    pub increment_target_count_by: u32,
+    /// Zones asked for (flexible groups).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub availability_zones: Vec<Name>,
+    /// Types asked for (flexible groups).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instance_types: Vec<Name>,
+}
+
+/// A BatchAddClusterNodes request body within the API's limits: at most 5 entries and 50 nodes (H-25).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct BatchAddClusterNodes {
+    /// Cluster name, empty where the snapshot has no cluster record.
+    pub cluster_name: Name,
+    /// Entries.
+    pub nodes_to_add: Vec<NodesToAdd>,
+}
+
+/// What to do for the pending pods of a snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[must_use = "a plan that nobody reads changes nothing"]
+#[non_exhaustive]
+pub struct Plan {
+    /// Nodes to buy.
+    pub new_node_claims: Vec<PlannedClaim>,
+    /// Pods for nodes that exist.
+    pub existing_nodes: Vec<ExistingPlacement>,
+    /// Pods that stay pending.
+    pub unschedulable: Vec<Unschedulable>,
+    /// Sums.
+    pub totals: Totals,
+    /// A proven lower bound on the hourly price of every valid plan that places the same pods (M-7); 0 when none was
+    /// computed.
+    pub lower_bound: Price,
+    /// How far preferences are met.
+    pub preferences: Preferences,
+    /// Requests that scale HyperPod's groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scaling: Vec<BatchAddClusterNodes>,
+    /// What a person should know besides: pools, groups or classes left out, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Reason>,
+}

@@ -1,0 +1,1 @@
+//! Second floor: the compiled form of a snapshot.

@@ -1,0 +1,1 @@
+//! Snapshots of known shapes, for benchmarks, tests and `tetrapod generate`.

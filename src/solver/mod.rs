@@ -1,0 +1,1 @@
+//! Third floor: the solver. Dense ids only.
