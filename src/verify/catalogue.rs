@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::hyperpod::capacity::{self, ClassCapacity};
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
 use crate::model::node_pool::NodePool;
@@ -13,6 +14,8 @@ use crate::plan::ChosenOffering;
 #[derive(Debug)]
 pub(super) struct Catalogue<'a> {
     documents: BTreeMap<&'a str, &'a [InstanceType]>,
+    /// What HyperPod's groups give, for classes without a document, and whether each class may be used.
+    classes: BTreeMap<Name, ClassCapacity>,
     prices: &'a BTreeMap<Name, BTreeMap<CapacityType, Price>>,
 }
 
@@ -26,19 +29,31 @@ impl<'a> Catalogue<'a> {
             .collect();
         Self {
             documents,
+            classes: capacity::resolve(snapshot),
             prices: &snapshot.options.prices,
         }
     }
 
-    /// The entries that `pool` draws from (M-12).
+    /// The entries that `pool` draws from: those of its class's document, else of the class's groups (M-12).
     pub(super) fn types_of(&self, pool: &NodePool) -> &[InstanceType] {
         let class = pool.node_class_ref.name.as_ref();
-        self.documents.get(class).copied().unwrap_or_default()
+        let groups = || self.classes.get(class).map(|c| c.types.as_slice());
+        let document = self.documents.get(class).copied();
+        document.or_else(groups).unwrap_or_default()
+    }
+
+    /// Why nothing may be bought from the node class of `pool`.
+    pub(super) fn why_not_ready(&self, pool: &NodePool) -> Option<&str> {
+        let class = self.classes.get(&pool.node_class_ref.name)?;
+        class.ready.as_ref().err().map(|why| why.message.as_str())
     }
 
     /// Every entry of every class.
     pub(super) fn all(&self) -> impl Iterator<Item = &InstanceType> {
-        self.documents.values().copied().flatten()
+        let groups = self.classes.iter();
+        let groups = groups.filter(|(name, _)| !self.documents.contains_key(name.as_ref()));
+        let groups = groups.flat_map(|(_, class)| &class.types);
+        self.documents.values().copied().flatten().chain(groups)
     }
 
     /// What an offering costs: the price of the options if they give one.

@@ -112,7 +112,7 @@ fn check<'a>(
         ));
         return None;
     };
-    if let Some(why) = why_unusable(cluster, pool) {
+    if let Some(why) = why_unusable(catalogue, pool) {
         report.violation(Violation::new(Kind::PoolNotUsable, why));
     }
     let types = catalogue.types_of(pool);
@@ -169,7 +169,7 @@ fn check<'a>(
 }
 
 /// Why nothing may be bought from `pool` (S-40).
-fn why_unusable(cluster: &Cluster<'_>, pool: &NodePool) -> Option<String> {
+fn why_unusable(catalogue: &Catalogue<'_>, pool: &NodePool) -> Option<String> {
     let not_ready = |conditions| Condition::is_true(conditions, "Ready") == Some(false);
     let name = &pool.name;
     if pool.deleted.is_some() {
@@ -181,13 +181,9 @@ fn why_unusable(cluster: &Cluster<'_>, pool: &NodePool) -> Option<String> {
     if not_ready(&pool.conditions) {
         return Some(format!("NodePool {name} is not Ready"));
     }
-    let class_name = &pool.node_class_ref.name;
-    let mut classes = cluster.snapshot.node_classes.iter();
-    let class = classes.find(|class| class.name == *class_name)?;
-    if class.deleted.is_some() {
-        return Some(format!("node class {class_name} is being deleted"));
-    }
-    not_ready(&class.conditions).then(|| format!("node class {class_name} is not Ready"))
+    let class = &pool.node_class_ref.name;
+    let why = catalogue.why_not_ready(pool)?;
+    Some(format!("node class {class} is not ready: {why}"))
 }
 
 /// Whether the claim's lists hold its own choice and only types there are.
