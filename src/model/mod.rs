@@ -6,6 +6,7 @@
 
 pub mod affinity;
 pub mod cluster;
+mod decimal;
 pub mod hyperpod;
 pub mod instance_type;
 pub mod label;
