@@ -16,9 +16,7 @@ impl<'a> Decimal<'a> {
             Some(body) => (true, body),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
-        let end_of_digits = |s: &str| {
-            s.find(|c: char| !c.is_ascii_digit()).unwrap_or(s.len())
-        };
+        let end_of_digits = |s: &str| s.find(|c: char| !c.is_ascii_digit()).unwrap_or(s.len());
         let (whole, tail) = body.split_at(end_of_digits(body));
         let (fraction, rest) = match tail.strip_prefix('.') {
             Some(tail) => tail.split_at(end_of_digits(tail)),
@@ -68,8 +66,7 @@ impl<'a> Decimal<'a> {
     /// Whether a digit other than 0 stands `at` or more places behind the point.
     pub(super) fn has_more_from(&self, at: u16) -> bool {
         let first = self.point.saturating_add(i64::from(at)).max(0);
-        usize::try_from(first)
-            .is_ok_and(|first| self.digits().skip(first).any(|digit| digit != 0))
+        usize::try_from(first).is_ok_and(|first| self.digits().skip(first).any(|digit| digit != 0))
     }
 
     fn len(&self) -> i64 {
