@@ -95,15 +95,14 @@ impl Check {
     }
 }
 
-crate::ix! {
-    /// A check of the book.
-    CheckId;
-}
+/// A check of the book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CheckId(usize);
 
 /// Checks by number.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    checks: crate::base::index::IxVec<CheckId, Check>,
+    checks: Vec<Check>,
     ids: FastMap<Check, CheckId>,
 }
 
@@ -112,13 +111,14 @@ impl Book {
         if let Some(id) = self.ids.get(&check) {
             return *id;
         }
-        let id = self.checks.push(check.clone());
+        let id = CheckId(self.checks.len());
+        self.checks.push(check.clone());
         self.ids.insert(check, id);
         id
     }
 
     pub(super) fn get(&self, id: CheckId) -> &Check {
-        &self.checks[id]
+        &self.checks[id.0]
     }
 }
 

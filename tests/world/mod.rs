@@ -41,15 +41,15 @@ use tetrapod::solver::Outcome;
 
 /// A cluster in the making.
 #[derive(Debug, Default)]
-pub struct World {
+pub(crate) struct World {
     /// What has been said so far.
-    pub snapshot: Snapshot,
+    pub(crate) snapshot: Snapshot,
     class: Option<Name>,
     pods: usize,
 }
 
 /// An empty cluster.
-pub fn world() -> World {
+pub(crate) fn world() -> World {
     World::default()
 }
 
@@ -106,7 +106,10 @@ fn requirement(text: &str) -> RequirementSpec {
 
 /// Reads `4cpu`, `16Gi`, `8gpu` and `20pods` into `list`; whether `word` was one of them.
 fn size(word: &str, list: &mut ResourceList) -> bool {
-    let number = |suffix| word.strip_suffix(suffix).filter(|n: &&str| n.parse::<f64>().is_ok());
+    let number = |suffix| {
+        word.strip_suffix(suffix)
+            .filter(|n: &&str| n.parse::<f64>().is_ok())
+    };
     if let Some(n) = number("cpu") {
         list.set(CPU, quantity(n));
     } else if number("Gi").is_some() || number("Mi").is_some() {
@@ -123,7 +126,7 @@ fn size(word: &str, list: &mut ResourceList) -> bool {
 
 impl World {
     /// A NodePool with a node class of its own.
-    pub fn pool(mut self, line: &str) -> Self {
+    pub(crate) fn pool(mut self, line: &str) -> Self {
         let mut words = line.split_whitespace();
         let name = words.next().unwrap();
         let mut pool = NodePool::new(name, name);
@@ -164,15 +167,17 @@ impl World {
     }
 
     /// Types of the last pool's node class.
-    pub fn types(mut self, lines: &str) -> Self {
+    pub(crate) fn types(mut self, lines: &str) -> Self {
         let types = lines.split(';').map(instance_type).collect();
         let class = self.class.clone().expect("a pool comes before its types");
-        self.snapshot.instance_types.push(InstanceTypes::new(class, types));
+        self.snapshot
+            .instance_types
+            .push(InstanceTypes::new(class, types));
         self
     }
 
     /// Pods that wait, or are bound with `on=`.
-    pub fn pod(mut self, line: &str) -> Self {
+    pub(crate) fn pod(mut self, line: &str) -> Self {
         let (count, pattern) = pod(line);
         let spec = Arc::clone(&pattern.spec);
         for copy in 0..count {
@@ -191,7 +196,7 @@ impl World {
     }
 
     /// A DaemonSet in `kube-system`.
-    pub fn daemon(mut self, line: &str) -> Self {
+    pub(crate) fn daemon(mut self, line: &str) -> Self {
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         let (_, pattern) = pod(rest);
         let mut set = DaemonSet::default();
@@ -203,7 +208,7 @@ impl World {
     }
 
     /// A Node.
-    pub fn node(mut self, line: &str) -> Self {
+    pub(crate) fn node(mut self, line: &str) -> Self {
         let mut words = line.split_whitespace();
         let mut node = Node::new(words.next().unwrap());
         let mut list: ResourceList = [(PODS, quantity("110"))].into_iter().collect();
@@ -222,7 +227,7 @@ impl World {
                 }
                 "taint" => node.taints.push(taint(value)),
                 "cordoned" => node.unschedulable = true,
-                "deleting" => node.deleted = Some(Timestamp::from_secs(0)),
+                "deleting" => node.deleted = Some(Timestamp::from_millis(0)),
                 other => panic!("node: {other}?"),
             }
         }
@@ -233,26 +238,28 @@ impl World {
     }
 
     /// Changes anything the notation has no word for.
-    pub fn with(mut self, change: impl FnOnce(&mut Snapshot)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Snapshot)) -> Self {
         change(&mut self.snapshot);
         self
     }
 
     /// The plan.
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         schedule(&self.snapshot)
     }
 
     /// Why the pod `name` of the namespace `default` stays pending.
-    pub fn why(&self, name: &str) -> Unschedulable {
+    pub(crate) fn why(&self, name: &str) -> Unschedulable {
         let key = format!("default/{name}");
         let plan = self.plan();
         let found = plan.unschedulable.iter().find(|u| u.pod.as_ref() == key);
-        found.unwrap_or_else(|| panic!("{key} is placed: {plan:#?}")).clone()
+        found
+            .unwrap_or_else(|| panic!("{key} is placed: {plan:#?}"))
+            .clone()
     }
 
     /// Runs `ask` on the compiled snapshot, its outcome and its plan.
-    pub fn ask<T>(&self, ask: impl FnOnce(&Compiled<'_>, &Outcome, &Plan) -> T) -> T {
+    pub(crate) fn ask<T>(&self, ask: impl FnOnce(&Compiled<'_>, &Outcome, &Plan) -> T) -> T {
         let capacity = Capacity::new(&self.snapshot);
         let compiled = Compiled::new(&self.snapshot, &capacity);
         let outcome = compiled.solve();
