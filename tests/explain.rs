@@ -425,6 +425,38 @@ fn s45_a_pool_that_leaves_no_type_says_so_and_names_the_requirement() {
 }
 
 #[test]
+fn s45_a_pool_whose_zones_leave_no_offering_says_so_and_does_not_lead() {
+    let why = world()
+        .pool(&format!("a weight=10 req={ZONE}:In:z9"))
+        .types("small 4cpu 16Gi $1")
+        .pool("b")
+        .types("small 4cpu 16Gi $1")
+        .pod("cpu=8")
+        .why("p0");
+    check(
+        &why,
+        "insufficient-resources",
+        &[
+            "NodePool a: its own requirements leave none of the 1 instance types of its node class an offering",
+        ],
+    );
+}
+
+#[test]
+fn a_limit_behind_another_check_is_named_too() {
+    let why = world()
+        .pool("default limit=cpu:2")
+        .types("small 4cpu 16Gi $1")
+        .pod("cpu=1 sel=rack=r1")
+        .why("p0");
+    check(
+        &why,
+        "undefined-label",
+        &["limit cpu of NodePool default: 2 left, so no node can be added either [limit]"],
+    );
+}
+
+#[test]
 fn types_with_room_that_the_pool_leaves_out_are_shown() {
     let why = world()
         .pool("default req=family:In:a")

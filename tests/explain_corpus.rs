@@ -11,13 +11,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use tetrapod::explain::reason::{Code, Reason};
 use tetrapod::manifest::Reader;
 use tetrapod::scheduler::schedule;
 
 /// The category of one pool's text, and the codes that agree with it. Where the reference's text is weak (W-38), the true
-/// check may be another: a limit hides everything behind it (it is tested first), an offering that does not suit reads
-/// as a requirement, and a port that a DaemonSet holds as "nothing matched" (S-111).
-const CATEGORIES: [(&str, &[&str]); 27] = [
+/// check may be another: types that a limit leaves out read as missing resources, an offering that does not suit reads as a
+/// requirement, volumes that exclude each other read as a type error (W-22), and a port that a DaemonSet holds reads as
+/// "nothing matched" (S-111).
+const CATEGORIES: [(&str, &[&str]); 28] = [
     ("all available instance types exceed limits", &["limit"]),
     ("node limits have been exhausted", &["limit"]),
     (
@@ -66,6 +68,7 @@ const CATEGORIES: [(&str, &[&str]); 27] = [
         "no instance type met the scheduling requirements or had enough resources",
         &["several"],
     ),
+    ("topology.kubernetes.io/zone DoesNotExist", &["volume"]),
     // The reference's types list their zones and capacity types as requirements too, so an offering that does not suit
     // fails both checks there.
     (
@@ -82,7 +85,7 @@ const CATEGORIES: [(&str, &[&str]); 27] = [
     ),
     (
         "no instance type has enough resources",
-        &["insufficient-resources", "daemon-overhead"],
+        &["insufficient-resources", "daemon-overhead", "limit"],
     ),
     (
         "no instance type has the required offering",
@@ -109,6 +112,17 @@ fn allowed(text: &str) -> Option<Vec<&'static str>> {
     (!codes.is_empty()).then_some(codes)
 }
 
+/// Whether a pool whose code this is never takes the pod, whatever its limits.
+fn never_in_any_pool(code: &str) -> bool {
+    ["undefined-label", "requirement-conflict", "taint"].contains(&code)
+}
+
+fn tells_of_a_limit(reasons: &[Reason]) -> bool {
+    reasons
+        .iter()
+        .any(|reason| reason.code == Code::Limit || tells_of_a_limit(&reason.parts))
+}
+
 fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -129,7 +143,7 @@ fn codes_agree_with_the_reference_where_both_leave_a_pod() {
     };
     let mut files = Vec::new();
     scenarios(Path::new(&folder), &mut files);
-    let (mut agreed, mut unknown) = (0_usize, 0_usize);
+    let (mut agreed, mut hidden, mut unknown) = (0_usize, 0_usize, 0_usize);
     let mut differ: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for path in &files {
         let expected: serde_json::Value =
@@ -159,6 +173,14 @@ fn codes_agree_with_the_reference_where_both_leave_a_pod() {
             match allowed(text) {
                 None => unknown += 1,
                 Some(codes) if codes.contains(&ours.code.as_ref()) => agreed += 1,
+                // The reference tests limits first, counting earlier nodes as their largest type. Where raising a limit
+                // would not help we lead with what would, and name the limit besides if it is really used up.
+                Some(codes)
+                    if codes.iter().all(|code| *code == "limit")
+                        && (tells_of_a_limit(&ours.reasons) || never_in_any_pool(&ours.code)) =>
+                {
+                    hidden += 1;
+                }
                 Some(codes) => {
                     let file = path.file_name().unwrap().to_string_lossy().into_owned();
                     let cut = |text: &str| text.chars().take(330).collect::<String>();
@@ -176,7 +198,9 @@ fn codes_agree_with_the_reference_where_both_leave_a_pod() {
         }
     }
     let differing: usize = differ.values().map(Vec::len).sum();
-    println!("{agreed} agree, {differing} differ, {unknown} without a category");
+    println!(
+        "{agreed} agree, {hidden} have another check before the limit, {differing} differ, {unknown} without a category"
+    );
     for (what, pods) in &differ {
         println!("{} pods: {what}", pods.len());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::check::{Check, CheckId, Kind, Lacking};
 use super::class::Ranked;
-use super::facts::{Facts, Room, Shape};
+use super::facts::{Barred, Facts, Room, Shape};
 use super::miss::{Merged, Miss, WHOLE, flat_shortage, merge, shortage};
 use super::reason::{Code, Reason};
 use super::text::Among;
@@ -32,9 +32,18 @@ impl Explainer<'_, '_> {
                 misses.push(self.type_miss(&facts, (pool, at), pod, suits));
             }
         }
-        if misses.is_empty() {
+        let open = |shape: &&Shape<'_>| {
+            let allowed = |place: &super::facts::Place<'_>| place.option != Err(Barred::ByPool);
+            shape.labels.is_ok() && shape.places.iter().any(allowed)
+        };
+        if !shapes.iter().any(|shape| open(&shape)) {
+            let what = if misses.is_empty() {
+                ""
+            } else {
+                " an offering"
+            };
             let message = format!(
-                "its own requirements leave none of the {} instance types of its node class",
+                "its own requirements leave none of the {} instance types of its node class{what}",
                 shapes.len()
             );
             let summary = format!("{subject}: {message}");
@@ -72,6 +81,7 @@ impl Explainer<'_, '_> {
             .filter(|group| taints.is_empty() || !group.fails.is_empty())
             .map(|group| self.types_reason(&facts, pool, pod, group))
             .collect();
+        parts.extend(self.used_up(pool, &merged));
         let roomy = shapes
             .iter()
             .filter(|shape| pod.requests.fits(&shape.allocatable));
@@ -220,6 +230,40 @@ impl Explainer<'_, '_> {
         (code, message, nearest)
     }
 
+    /// Where checks before it hide that no option of the pool can be bought any more: the stock that is used up.
+    fn used_up(&self, pool: usize, merged: &[Merged]) -> Option<Reason> {
+        let by_stock = |id: &CheckId| matches!(self.book.get(*id), Check::Stock(_));
+        if merged.iter().any(|group| group.fails.iter().any(by_stock)) {
+            return None;
+        }
+        let options = &self.problem.pools[PoolId::new(pool)].options;
+        let stocks = &self.decided.stocks;
+        let spent = |option| stock_allows(self.problem, stocks, option) == 0;
+        if !options.iter().all(spent) {
+            return None;
+        }
+        let first = &self.problem.options[options.iter().next()?];
+        let failing = first.uses.iter().find(|(stock, amount)| {
+            let left = stocks[stock.at()];
+            left < 0 || *amount > left
+        });
+        let (stock, _) = failing?;
+        let left = self.stock_left(*stock);
+        let message = if left < 0 {
+            format!(
+                "exceeded by {}, so no node can be added either",
+                self.stock_amount(*stock, left.saturating_neg())
+            )
+        } else {
+            format!(
+                "{} left, so no node can be added either",
+                self.stock_amount(*stock, left)
+            )
+        };
+        let code = stock_code(&self.problem.stocks[*stock].kind);
+        Some(Reason::new(self.stock_name(*stock), code, message))
+    }
+
     /// S-55: the types that hold the pod are too alike.
     fn min_values(
         &self,
@@ -262,7 +306,7 @@ impl Explainer<'_, '_> {
             .fails
             .iter()
             .filter(|id| rest.iter().all(|miss| miss.fails.contains(id)));
-        let mut found: Option<(Code, Vec<String>)> = None;
+        let mut found: Vec<(Code, String)> = Vec::new();
         for check in common.map(|id| self.book.get(*id)) {
             let text = match check {
                 Check::Undefined(asked) => Some(self.undefined_text(asked)),
@@ -287,12 +331,13 @@ impl Explainer<'_, '_> {
             } else {
                 check.code()
             };
-            match &mut found {
-                Some((_, texts)) => texts.push(text),
-                None => found = Some((code, vec![text])),
-            }
+            found.push((code, text));
         }
-        found.map(|(code, texts)| (code, texts.join("; ")))
+        // A label that nothing sets comes first, as it does in S-30.
+        found.sort_by_key(|(code, _)| *code != Code::UndefinedLabel);
+        let code = found.first()?.0;
+        let texts: Vec<String> = found.into_iter().map(|(_, text)| text).collect();
+        Some((code, texts.join("; ")))
     }
 
     /// The conflict between `asked` and the pool's own requirement or label of that key, if that is what it is.

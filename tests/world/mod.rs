@@ -19,6 +19,11 @@
 //!   (required node affinity, one term), `tol=K=V:EFFECT` or `tol=*`, `port=N`, `prio=N`, `on=NODE` (bound).
 //! * **node**: sizes as for types, `zone=`, `type=`, `pool=`, `label=K=V`, `taint=...`, `cordoned`, `deleting`.
 #![allow(dead_code, reason = "each test crate uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a slip in a test's own notation should end the test"
+)]
 
 use std::sync::Arc;
 
