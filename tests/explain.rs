@@ -4,8 +4,10 @@ mod world;
 
 use tetrapod::explain::reason::{Code, Reason};
 use tetrapod::explain::render;
+use tetrapod::model::affinity::NodeSelectorTerm;
 use tetrapod::model::label::{INSTANCE_TYPE, ZONE};
 use tetrapod::model::options::MinValuesPolicy;
+use tetrapod::model::requirement::{Operator, RequirementSpec};
 use tetrapod::plan::Unschedulable;
 use world::{World, world};
 
@@ -365,6 +367,38 @@ fn s111_a_port_that_a_daemonset_holds_is_named_as_such() {
 }
 
 #[test]
+fn s139_volumes_that_tie_a_pod_to_a_zone_are_named_as_such() {
+    use tetrapod::model::volume::{ClaimPhase, PersistentVolume, PersistentVolumeClaim, PodVolume};
+    let why = one_pool()
+        .pod("cpu=1")
+        .with(|s| {
+            let mut claim = PersistentVolumeClaim::default();
+            claim.namespace = "default".into();
+            claim.name = "data".into();
+            claim
+                .annotations
+                .set("pv.kubernetes.io/bind-completed", "yes");
+            claim.volume_name = Some("pv-1".into());
+            claim.phase = ClaimPhase::Bound;
+            s.volume_claims.push(claim);
+            let mut term = NodeSelectorTerm::default();
+            term.match_expressions = vec![RequirementSpec::new(ZONE, Operator::In, ["z9"])];
+            let mut volume = PersistentVolume::default();
+            volume.name = "pv-1".into();
+            volume.node_affinity = Some(vec![term]);
+            s.volumes.push(volume);
+            let spec = std::sync::Arc::make_mut(&mut s.pods[0].spec);
+            spec.volumes.push(PodVolume::Claim("data".into()));
+        })
+        .why("p0");
+    check(
+        &why,
+        "volume",
+        &["its volumes: the pod asks topology.kubernetes.io/zone In [z9], offered: z1, z2"],
+    );
+}
+
+#[test]
 fn s139_without_pools_the_existing_nodes_are_still_explained() {
     let why = world().pod("cpu=1").why("p0");
     check(&why, "no-node-pools", &["there is no NodePool"]);
@@ -535,7 +569,9 @@ fn an_affinity_without_usable_terms_matches_nothing() {
 }
 
 fn tree(world: &World, name: &str) -> Reason {
-    world.ask(|compiled, outcome, plan| compiled.explain_pod(outcome, plan, name).unwrap())
+    world
+        .ask(|compiled, outcome, plan| compiled.explain_pod(outcome, plan, name))
+        .expect("the test has put the pod there")
 }
 
 #[test]

@@ -5,6 +5,7 @@
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::print_stdout,
+    clippy::unwrap_used,
     reason = "a test reads its environment and files"
 )]
 

@@ -7,14 +7,14 @@ use super::facts::Facts;
 use super::hint::{did_you_mean, nearest};
 use super::pool::EXAMPLES;
 use super::{Explainer, PodView};
-use crate::model::label::WELL_KNOWN;
+use crate::model::label::{CAPACITY_TYPE, WELL_KNOWN, ZONE};
 use crate::model::pod::HostPort;
 use crate::model::price::Price;
 use crate::model::quantity::Quantity;
 use crate::model::requirement::Requirement;
 use crate::model::resources::{CPU, Name};
 use crate::problem::{StockId, StockKind};
-use crate::view::pools::offering_meets;
+use crate::view::pools::{OFFERING_KEYS, offering_meets};
 
 /// Who fails: figures are taken from these members.
 #[derive(Debug)]
@@ -133,6 +133,24 @@ impl Explainer<'_, '_> {
         let mut offered: BTreeSet<String> = BTreeSet::new();
         let mut unset = false;
         match among {
+            Among::Types(facts, pool, members) if OFFERING_KEYS.contains(&key.as_ref()) => {
+                let places = members
+                    .iter()
+                    .flat_map(|at| &facts.shapes[*pool][*at].places);
+                for place in places.filter(|place| place.option.is_ok()) {
+                    match key.as_ref() {
+                        ZONE => offered.extend([place.offering.zone.to_string()]),
+                        CAPACITY_TYPE => offered.extend([place.offering.capacity_type.to_string()]),
+                        _ => offered.extend(
+                            place
+                                .offering
+                                .reservation_id
+                                .iter()
+                                .map(ToString::to_string),
+                        ),
+                    }
+                }
+            }
             Among::Types(facts, pool, members) => {
                 for labels in members
                     .iter()
@@ -229,10 +247,8 @@ impl Explainer<'_, '_> {
                 .flat_map(|at| &facts.shapes[*pool][*at].places)
         };
         let text = |offering: &crate::model::instance_type::Offering| match asked {
-            [one] if one.key().as_ref() == crate::model::label::ZONE => offering.zone.to_string(),
-            [one] if one.key().as_ref() == crate::model::label::CAPACITY_TYPE => {
-                offering.capacity_type.to_string()
-            }
+            [one] if one.key().as_ref() == ZONE => offering.zone.to_string(),
+            [one] if one.key().as_ref() == CAPACITY_TYPE => offering.capacity_type.to_string(),
             _ => format!("{} {}", offering.zone, offering.capacity_type),
         };
         let meets = |offering| asked.iter().all(|asked| offering_meets(asked, offering));
