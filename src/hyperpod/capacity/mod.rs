@@ -77,13 +77,8 @@ pub fn resolve(snapshot: &Snapshot) -> BTreeMap<Name, ClassCapacity> {
         .collect()
 }
 
-/// Why `class` is not ready by its own object or by the cluster's autoscaling; conditions that are absent count as true.
-pub(super) fn not_ready(snapshot: &Snapshot, class: Option<&HyperpodNodeClass>) -> Option<String> {
-    let enablement = snapshot.cluster.as_ref().map(Enablement::of);
-    if let Some(blocker) = enablement.and_then(|state| state.blocker()) {
-        return Some(blocker);
-    }
-    let class = class?;
+/// Why `class` is not ready by its own object; conditions that are absent count as true (M-12).
+pub(super) fn not_ready(class: &HyperpodNodeClass) -> Option<String> {
     if class.deleted.is_some() {
         return Some("it is being deleted".to_owned());
     }
@@ -119,7 +114,9 @@ fn of_class<'a>(snapshot: &'a Snapshot, zones: &SubnetZones<'a>, name: &'a Name)
             "the input has neither a HyperpodNodeClass nor an InstanceTypes document of this name",
         ),
     };
-    if let Some(message) = not_ready(snapshot, class) {
+    let enablement = snapshot.cluster.as_ref().map(Enablement::of);
+    let blocker = enablement.and_then(|state| state.blocker());
+    if let Some(message) = blocker.or_else(|| not_ready(class?)) {
         capacity.ready = Err(class_reason(name, message));
     }
     capacity

@@ -273,7 +273,7 @@ impl TypeFacts {
     /// Threads per core with all threads on.
     #[must_use]
     pub fn threads_per_core(&self) -> u32 {
-        self.vcpus.checked_div(self.cores).unwrap_or(1)
+        self.vcpus.checked_div(self.cores).unwrap_or(1).max(1)
     }
 
     /// The instance type without offerings: capacity, overhead and labels of a node of a group with `settings`.
