@@ -13,6 +13,12 @@ pub const CUSTOMER_KEY_ACTIONS: [&str; 2] = ["kms:CreateGrant", "kms:DescribeKey
 /// the `Action` entries of the role's policy; as in IAM they may contain `*` and `?`, and case does not matter.
 ///
 /// Only the actions are compared: denials, conditions and resources of the policy are not looked at.
+///
+/// ```
+/// use tetrapod::hyperpod::role::missing_actions;
+/// let missing = missing_actions(&["sagemaker:BatchAdd*"], false);
+/// assert_eq!(missing, ["sagemaker:BatchDeleteClusterNodes"]);
+/// ```
 #[must_use]
 pub fn missing_actions<S: AsRef<str>>(allowed: &[S], customer_keys: bool) -> Vec<&'static str> {
     let keys = customer_keys.then_some(CUSTOMER_KEY_ACTIONS);

@@ -49,6 +49,14 @@ pub struct Check {
 /// autoscaling role, `None` where they are not known.
 ///
 /// The check has failed as a whole if any status is [`Status::Fail`].
+///
+/// ```
+/// use tetrapod::hyperpod::preflight::{Status, preflight};
+/// use tetrapod::model::cluster::Snapshot;
+/// // Nothing is supplied, so nothing passes.
+/// let checks = preflight(&Snapshot::default(), None);
+/// assert!(checks.iter().all(|check| check.status == Status::Warn));
+/// ```
 #[must_use]
 pub fn preflight(snapshot: &Snapshot, role_actions: Option<&[String]>) -> Vec<Check> {
     let mut checks = Checks::default();
