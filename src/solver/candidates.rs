@@ -24,6 +24,8 @@ pub struct Candidate {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Tier {
+    /// Weight of the pools.
+    pub weight: u32,
     /// With a price, or at least an estimate.
     pub priced: Vec<Candidate>,
     /// Without any.
@@ -68,7 +70,13 @@ impl Tiers {
             let tier = match by_weight.iter().position(|(held, _)| *held == weight) {
                 Some(at) => &mut by_weight[at].1,
                 None => {
-                    by_weight.push((weight, Tier::default()));
+                    by_weight.push((
+                        weight,
+                        Tier {
+                            weight,
+                            ..Tier::default()
+                        },
+                    ));
                     let last = by_weight.len() - 1;
                     &mut by_weight[last].1
                 }
@@ -92,6 +100,7 @@ impl Tiers {
         for at in 0..tiers.tiers.len() {
             let tier = std::mem::take(&mut tiers.tiers[at]);
             tiers.tiers[at] = Tier {
+                weight: tier.weight,
                 priced: undominated(problem, &tiers.columns, tier.priced),
                 unpriced: undominated(problem, &tiers.columns, tier.unpriced),
             };

@@ -54,6 +54,9 @@ const ALL_FILLS: [Order; 3] = [Order::Value, Order::Density, Order::Shape];
 /// Below this many classes the costlier fill orders are tried as well.
 const FEW_CLASSES: usize = 64;
 
+/// How much dearer than the best a plan may be before its nodes are joined for the comparison.
+const JOIN_MARGIN: f64 = 1.003;
+
 struct Search<'w, 'p> {
     shop: &'w mut Workshop<'p>,
     ranks: Ranks,
@@ -61,13 +64,21 @@ struct Search<'w, 'p> {
 }
 
 impl Search<'_, '_> {
+    /// Finishes `built` and keeps it if it is the best so far. Nodes are joined only in plans that have a chance.
     fn offer(&mut self, mut built: Built) -> Score {
+        let problem = self.shop.problem;
         self.shop.downsize(&mut built);
-        let score = self
-            .ranks
-            .score(self.shop.problem, &built.groups, &built.remaining);
-        if self.best.as_ref().is_none_or(|(held, _)| score < *held) {
-            self.best = Some((score.clone(), built));
+        let mut score = self.ranks.score(problem, &built.groups, &built.remaining);
+        let has_chance = self.best.as_ref().is_none_or(|(held, _)| {
+            let margin = held.cost.as_f64() * JOIN_MARGIN;
+            score.unplaced <= held.unplaced && score.cost.as_f64() <= margin
+        });
+        if has_chance {
+            self.shop.merge(&mut built);
+            score = self.ranks.score(problem, &built.groups, &built.remaining);
+            if self.best.as_ref().is_none_or(|(held, _)| score < *held) {
+                self.best = Some((score.clone(), built));
+            }
         }
         score
     }
@@ -292,6 +303,7 @@ fn repair(
             stocks,
         );
         search.shop.downsize(&mut new);
+        search.shop.merge(&mut new);
         let after = search.ranks.score(problem, &new.groups, &new.remaining);
         if after < before {
             improved = true;
