@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use super::values::cost;
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
@@ -83,7 +82,7 @@ impl Tiers {
             };
             let candidate = Candidate {
                 option,
-                cost: cost(problem, option),
+                cost: row.cost,
                 column,
             };
             if row.estimate.is_some() {

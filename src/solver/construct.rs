@@ -430,7 +430,7 @@ impl<'p> Workshop<'p> {
         let problem = self.problem;
         let tiers = self.tiers;
         let weight = problem.pools[problem.options[old].pool].weight;
-        let limit = super::values::cost(problem, old);
+        let limit = problem.options[old].cost;
         total_demand(problem, content, &mut self.total);
         let tier = tiers.tiers.iter().find(|tier| tier.weight == weight)?;
         // Candidates stand cheapest first.
@@ -507,7 +507,7 @@ impl<'p> Workshop<'p> {
         }) {
             return false;
         }
-        let limit = super::values::cost(problem, old_x) + super::values::cost(problem, old_y);
+        let limit = problem.options[old_x].cost + problem.options[old_y].cost;
         total_demand(problem, &content, &mut self.total);
         let Some(tier) = self.tiers.tiers.iter().find(|tier| tier.weight == weight) else {
             return false;
@@ -614,7 +614,7 @@ fn scarcity(problem: &Problem, left: &[i128], option: OptionId) -> f64 {
         .iter()
         .map(|(stock, amount)| *amount as f64 / (left[stock.at()].max(1) as f64))
         .sum();
-    shares + super::values::cost(problem, option) * 1e-6 + 1e-9
+    shares + problem.options[option].cost * 1e-6 + 1e-9
 }
 
 /// Room left on a node of `option` that holds `content`.

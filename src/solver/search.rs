@@ -215,7 +215,7 @@ fn raise(problem: &Problem, values: &mut [f64], built: &Built, round: f64) {
         let Target::Option(option) = group.target else {
             continue;
         };
-        let cost = values::cost(problem, option);
+        let cost = problem.options[option].cost;
         let value: f64 = group
             .content
             .iter()
