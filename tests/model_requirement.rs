@@ -493,7 +493,7 @@ proptest! {
         for value in WITNESSES {
             prop_assert_eq!(left.has(value), right.has(value));
         }
-        prop_assert_eq!(a.intersection(&a), a.clone());
+        prop_assert_eq!(&a.intersection(&a), &a);
         let mut any = r(Exists, &[]);
         any.set_min_values(a.min_values());
         prop_assert_eq!(a.intersection(&any), a);
