@@ -1,5 +1,10 @@
 //! Plans: decisions with names again. The serde form is the result format of the command line.
 
+pub mod decode;
+pub mod scaling;
+
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::explain::reason::Reason;
@@ -78,13 +83,13 @@ pub struct Unschedulable {
     /// `namespace/name`.
     pub pod: Name,
     /// One sentence for people.
-    pub reason: String,
+    pub reason: Name,
     /// Stable kebab-case code of the main reason.
     #[serde(default)]
     pub code: Name,
-    /// The reason tree.
+    /// The reason tree, shared by pods that cannot be told apart.
     #[serde(default)]
-    pub reasons: Vec<Reason>,
+    pub reasons: Arc<Vec<Reason>>,
 }
 
 /// Sums over a plan.
@@ -102,17 +107,6 @@ pub struct Totals {
     pub scheduled: usize,
     /// Pods that stay pending.
     pub unschedulable: usize,
-}
-
-/// How far preferences are met (M-2).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Preferences {
-    /// Weight of all preferences of the placed pods.
-    pub weight_total: u64,
-    /// Weight of those met.
-    pub weight_met: u64,
 }
 
 /// One entry of a BatchAddClusterNodes request (H-25). Field names are the API's.
@@ -160,8 +154,6 @@ pub struct Plan {
     /// A proven lower bound on the hourly price of every valid plan that places the same pods (M-7); 0 when none was
     /// computed.
     pub lower_bound: Price,
-    /// How far preferences are met.
-    pub preferences: Preferences,
     /// Requests that scale HyperPod's groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaling: Vec<BatchAddClusterNodes>,
