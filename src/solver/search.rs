@@ -34,9 +34,9 @@ impl Budget {
             },
             Effort::Balanced => Self {
                 rounds: 40,
-                learn_work: 12_000_000,
+                learn_work: 5_000_000,
                 repacks: 400,
-                repack_work: 8_000_000,
+                repack_work: 3_500_000,
             },
             Effort::Thorough => Self {
                 rounds: 300,
