@@ -63,7 +63,7 @@ pub(crate) const DAMAGES: &[Damage] = damages! {
     unknown_prices_wrong: Totals;
     bound_above_price: LowerBound;
     fallback_too_small: Fallback;
-    fallback_not_listed: Fallback;
+    fallback_does_not_exist: Fallback;
 };
 
 pub(crate) fn pod<'s>(snapshot: &'s Snapshot, key: &str) -> Option<&'s Pod> {
@@ -723,7 +723,7 @@ fn fallback_too_small(snapshot: &mut Snapshot, plan: &mut Plan) -> Option<()> {
     })
 }
 
-fn fallback_not_listed(_: &mut Snapshot, plan: &mut Plan) -> Option<()> {
+fn fallback_does_not_exist(_: &mut Snapshot, plan: &mut Plan) -> Option<()> {
     let claim = plan.new_node_claims.first_mut()?;
     let mut fallback = claim.cheapest.clone();
     fallback.zone = Name::from("elsewhere");
