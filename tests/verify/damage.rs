@@ -504,11 +504,11 @@ fn volume_elsewhere(snapshot: &mut Snapshot, plan: &mut Plan) -> Option<()> {
         let pinned = claim.zones.len() == 1
             && claim.pods.iter().any(|key| {
                 let volumes = pod(snapshot, key).into_iter().flat_map(|p| &p.spec.volumes);
-                let claims = volumes.filter_map(|volume| match volume {
-                    PodVolume::Claim(name) => {
-                        snapshot.volume_claims.iter().find(|c| c.name == *name)
-                    }
-                    _ => None,
+                let claims = volumes.filter_map(|volume| {
+                    let PodVolume::Claim(name) = volume else {
+                        return None;
+                    };
+                    snapshot.volume_claims.iter().find(|c| c.name == *name)
                 });
                 let mut volumes = claims.filter_map(|c| {
                     snapshot
