@@ -7,7 +7,7 @@
 pub mod capacity;
 pub mod catalog;
 pub mod enablement;
-mod group;
+pub(crate) mod group;
 pub mod mig;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -1,5 +1,7 @@
 //! Plans: decisions with names again. The serde form is the result format of the command line.
 
+pub mod scaling;
+
 use serde::{Deserialize, Serialize};
 
 use crate::explain::reason::Reason;

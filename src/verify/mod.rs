@@ -1,1 +1,101 @@
-//! Fifth floor: an independent, naive and complete checker of (snapshot, plan). Shares no code with the solver.
+//! The independent checker: is a plan right by Kubernetes' rules?
+//!
+//! [`verify`] builds the cluster as the plan would leave it (every claim becomes a node of its `cheapest` offering) and
+//! tests that cluster against kube-scheduler's rules, rule by rule. It shares no code with the solver on purpose: labels
+//! are matched as plain values, resources are summed as quantities, and nothing is compiled to dense masks. What both
+//! could get wrong together is only what the model itself says.
+//!
+//! What a node holds is tested on the final state. Topology spread and pod affinity are tested by kube-scheduler when a
+//! pod is placed, so for these some order of binding must pass at every step (M-3); see [`topology`].
+//!
+//! Not judged: preferences, pre-emption, volumes shared by nodes, and whether a pod that stays pending could have been
+//! placed.
+
+mod attach;
+mod bookkeeping;
+mod catalogue;
+mod claims;
+mod daemons;
+mod existing;
+mod form;
+mod limits;
+mod ports;
+mod pricing;
+mod report;
+mod reservations;
+mod resources;
+mod selection;
+mod topology;
+mod view;
+mod volumes;
+
+pub use report::{Kind, Violation};
+
+use serde::Serialize;
+
+use crate::model::cluster::Snapshot;
+use crate::model::price::Price;
+use crate::plan::Plan;
+
+use catalogue::Catalogue;
+use report::Report;
+use view::Cluster;
+
+/// What [`verify`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use = "a verdict that nobody reads proves nothing"]
+#[non_exhaustive]
+pub struct Verdict {
+    /// Whether there is no violation.
+    pub valid: bool,
+    /// Rules that the plan breaks.
+    pub violations: Vec<Violation>,
+    /// What is odd without breaking a rule.
+    pub warnings: Vec<Violation>,
+    /// How many pods the plan names on a node.
+    pub scheduled: usize,
+    /// How many pods the plan leaves pending.
+    pub unschedulable: usize,
+    /// How many nodes the plan buys.
+    pub new_nodes: usize,
+    /// Sum of the known prices of the plan's chosen offerings.
+    pub hourly_price: Price,
+}
+
+/// Judges `plan` as an answer to `snapshot`.
+///
+/// Deterministic; never fails: whatever is wrong with the plan becomes a [`Violation`]. Roughly O(pods x rules of the pod
+/// + claims x listed types), plus the search for a binding order where spread or affinity is in play.
+pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
+    let mut report = Report::default();
+    let catalogue = Catalogue::new(snapshot);
+    let mut cluster = Cluster::new(snapshot);
+    let assignment = bookkeeping::assign(&cluster, plan, &mut report);
+    for (placement, pods) in plan.existing_nodes.iter().zip(&assignment.existing) {
+        existing::check(&mut cluster, placement, pods, &mut report);
+    }
+    let bought = claims::check_all(
+        &mut cluster,
+        &catalogue,
+        plan,
+        &assignment.claims,
+        &mut report,
+    );
+    topology::check(&cluster, &assignment, &mut report);
+    volumes::check(&cluster, &mut report);
+    attach::check(&cluster, &mut report);
+    limits::check(&cluster, &catalogue, &bought, &mut report);
+    pricing::check(snapshot, plan, &bought, &mut report);
+    reservations::check(snapshot, &catalogue, &bought, &mut report);
+    bookkeeping::check_totals(plan, &assignment, &mut report);
+    Verdict {
+        valid: report.violations.is_empty(),
+        violations: report.violations,
+        warnings: report.warnings,
+        scheduled: assignment.scheduled,
+        unschedulable: assignment.unschedulable,
+        new_nodes: plan.new_node_claims.len(),
+        hourly_price: bookkeeping::hourly_price(plan),
+    }
+}
