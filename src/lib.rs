@@ -13,3 +13,4 @@ pub mod scheduler;
 pub mod shapes;
 pub mod solver;
 pub mod verify;
+pub mod view;

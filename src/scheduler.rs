@@ -1,43 +1,101 @@
 //! The facade: from a snapshot to a plan.
 
-use crate::model::cluster::Snapshot;
-use crate::plan::Plan;
+use std::collections::BTreeMap;
 
-/// A snapshot compiled for solving. `Compiled::new`, `solve` and `plan` are the three steps, apart so that they can be
-/// timed; [`schedule`] does them all.
+use crate::hyperpod::capacity::ClassCapacity;
+use crate::model::cluster::Snapshot;
+use crate::model::resources::Name;
+use crate::plan::decode::{decode, totals};
+use crate::plan::{Plan, Unschedulable};
+use crate::problem::compile::{Views, compile};
+use crate::problem::{Problem, Symbols};
+use crate::solver::Outcome;
+use crate::solver::search::solve;
+
+/// The capacity that a snapshot's node classes offer; resolved first because everything else refers to it.
 #[derive(Debug)]
-pub struct Compiled<'a> {
-    snapshot: &'a Snapshot,
+pub struct Capacity(BTreeMap<Name, ClassCapacity>);
+
+impl Capacity {
+    /// Resolves the node classes of `snapshot` (M-12).
+    #[must_use]
+    pub fn new(snapshot: &Snapshot) -> Self {
+        Self(crate::hyperpod::capacity::resolve(snapshot))
+    }
+
+    /// The capacity by node class.
+    #[must_use]
+    pub fn by_class(&self) -> &BTreeMap<Name, ClassCapacity> {
+        &self.0
+    }
 }
 
-/// What the solver decided, in dense ids.
+/// A snapshot compiled for solving. `Capacity::new`, `Compiled::new`, `solve` and `plan` are apart so that they can be
+/// timed and inspected; [`schedule`] does them all.
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct Outcome {}
+pub struct Compiled<'a> {
+    views: Views<'a>,
+    problem: Problem,
+    symbols: Symbols,
+}
 
 impl<'a> Compiled<'a> {
     /// Compiles `snapshot`.
     #[must_use]
-    pub fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot }
+    pub fn new(snapshot: &'a Snapshot, capacity: &'a Capacity) -> Self {
+        let views = Views::new(snapshot, capacity.by_class());
+        let (problem, symbols) = compile(&views);
+        Self {
+            views,
+            problem,
+            symbols,
+        }
     }
 
-    /// Decides.
+    /// The compiled problem.
     #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// Decides, with the effort that the snapshot's options ask for.
     pub fn solve(&self) -> Outcome {
-        Outcome {}
+        solve(&self.problem, self.views.snapshot.options.effort)
     }
 
     /// Puts names to the decisions and reasons to what stays pending.
-    pub fn plan(&self, _outcome: &Outcome) -> Plan {
-        let _ = self.snapshot;
-        Plan::default()
+    pub fn plan(&self, outcome: &Outcome) -> Plan {
+        let (mut plan, left) = decode(&self.views, &self.problem, &self.symbols, outcome);
+        for (_, pods) in left.pods {
+            for position in pods {
+                plan.unschedulable.push(Unschedulable {
+                    pod: Name::from(self.views.snapshot.pods[position as usize].key()),
+                    reason: String::new(),
+                    code: Name::from(""),
+                    reasons: Vec::new(),
+                });
+            }
+        }
+        for (position, reason) in &self.symbols.refused {
+            plan.unschedulable.push(Unschedulable {
+                pod: Name::from(self.views.snapshot.pods[*position as usize].key()),
+                reason: format!("{}: {}", reason.subject, reason.message),
+                code: Name::from(reason.code.as_str()),
+                reasons: vec![reason.clone()],
+            });
+        }
+        plan.unschedulable.sort_by(|a, b| a.pod.cmp(&b.pod));
+        plan.totals = totals(&plan);
+        plan
     }
 }
 
 /// Plans the pending pods of `snapshot`.
+///
+/// An unschedulable pod is never an error: it is in the plan with its reasons.
 pub fn schedule(snapshot: &Snapshot) -> Plan {
-    let compiled = Compiled::new(snapshot);
+    let capacity = Capacity::new(snapshot);
+    let compiled = Compiled::new(snapshot, &capacity);
     let outcome = compiled.solve();
     compiled.plan(&outcome)
 }

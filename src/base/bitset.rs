@@ -8,7 +8,22 @@ use super::index::Ix;
 
 /// A set of identifiers below a fixed bound.
 ///
-/// Membership is O(1); union, intersection and comparison are O(bound / 64).
+/// Membership is O(1); union, intersection and comparison are O(bound / 64). Operations on two sets are meant for sets
+/// of one bound; a missing identifier counts as absent, and a union takes on the larger bound.
+///
+/// ```
+/// use tetrapod::base::bitset::BitSet;
+/// use tetrapod::base::index::Ix;
+///
+/// tetrapod::ix! {
+///     /// A node.
+///     NodeIx;
+/// }
+/// let mut free: BitSet<NodeIx> = BitSet::full(100);
+/// free.remove(NodeIx::new(0));
+/// assert_eq!(free.len(), 99);
+/// assert_eq!(free.iter().next(), Some(NodeIx::new(1)));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BitSet<I> {
     bits: FixedBitSet,

@@ -33,6 +33,20 @@ macro_rules! ix {
 }
 
 /// A vector indexed by an identifier type, so that a pod class cannot index a table of nodes.
+///
+/// Indexing panics for an identifier that another vector gave out; [`get`](Self::get) does not.
+///
+/// ```
+/// use tetrapod::base::index::IxVec;
+///
+/// tetrapod::ix! {
+///     /// A node.
+///     NodeIx;
+/// }
+/// let mut names: IxVec<NodeIx, &str> = IxVec::new();
+/// let first = names.push("node-1");
+/// assert_eq!(names[first], "node-1");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IxVec<I, T> {
     items: Vec<T>,

@@ -25,11 +25,13 @@ impl Rng {
     /// An independent stream named by `label`, so that adding one consumer does not renumber the others.
     #[must_use]
     pub fn split(&self, label: u64) -> Self {
-        let mut child = Self {
-            state: self.state ^ label.wrapping_mul(0xA24B_AED4_963E_E407),
+        // The seed goes through the mixer, so that no child is a shifted copy of its parent or of a sibling.
+        let mut seed = Self {
+            state: self.state ^ label.wrapping_add(1).wrapping_mul(0xA24B_AED4_963E_E407),
         };
-        child.next_u64();
-        child
+        Self {
+            state: seed.next_u64(),
+        }
     }
 
     /// The next 64 bits.

@@ -5,21 +5,24 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A point in time: milliseconds since the Unix epoch, UTC. Written as RFC 3339.
+/// A point in time: milliseconds since the Unix epoch, UTC. Read and written as RFC 3339; finer digits are cut off.
+/// Every operation stays within what that form can express, about the years -9999 to 9999.
 ///
 /// ```
-/// use tetrapod::base::time::Timestamp;
-/// let t: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-/// assert_eq!(t.to_string(), "2026-01-01T00:00:00Z");
+/// use tetrapod::base::time::{Span, Timestamp};
+/// let t: Timestamp = "2026-01-01T01:00:00+01:00".parse().unwrap();
+/// assert_eq!(t.plus(Span::from_secs(90)).to_string(), "2026-01-01T00:01:30Z");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The point `millis` milliseconds after the Unix epoch.
+    /// The point `millis` milliseconds after the Unix epoch, saturating.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        let first = jiff::Timestamp::MIN.as_millisecond();
+        let last = jiff::Timestamp::MAX.as_millisecond();
+        Self(millis.clamp(first, last))
     }
 
     /// Milliseconds since the Unix epoch.
@@ -31,13 +34,13 @@ impl Timestamp {
     /// This point moved by `span`, saturating.
     #[must_use]
     pub fn plus(self, span: Span) -> Self {
-        Self(self.0.saturating_add(span.0))
+        Self::from_millis(self.0.saturating_add(span.0))
     }
 
     /// The span from `earlier` to this point, saturating.
     #[must_use]
     pub fn since(self, earlier: Self) -> Span {
-        Span(self.0.saturating_sub(earlier.0))
+        Span::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
@@ -66,10 +69,8 @@ impl FromStr for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(t) => write!(f, "{t}"),
-            Err(_) => write!(f, "{}ms", self.0),
-        }
+        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
+        write!(f, "{time}")
     }
 }
 
@@ -85,11 +86,15 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A length of time in milliseconds. Read and written as a Go duration (`1h30m`, `90s`, `250ms`).
+/// A length of time in milliseconds. Read and written as a Go duration (`1h30m`, `90s`, `250ms`); finer parts are cut
+/// off. As in Go no span exceeds 2^63 nanoseconds, about 292 years: what is read is refused beyond that, and arithmetic
+/// saturates.
 ///
 /// ```
 /// use tetrapod::base::time::Span;
-/// assert_eq!("1h30m".parse::<Span>().unwrap().as_millis(), 5_400_000);
+/// let span: Span = "1.5h".parse().unwrap();
+/// assert_eq!(span.as_millis(), 5_400_000);
+/// assert_eq!(span.to_string(), "1h30m");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(i64);
@@ -105,20 +110,29 @@ const UNITS: [(&str, i64); 8] = [
     ("h", 3_600_000_000_000),
 ];
 
+/// The longest span in milliseconds.
+const LONGEST: i64 = i64::MAX / 1_000_000;
+
 impl Span {
     /// No time.
     pub const ZERO: Self = Self(0);
 
-    /// A span of `millis` milliseconds.
+    /// A span of `millis` milliseconds, saturating.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        Self(if millis > LONGEST {
+            LONGEST
+        } else if millis < -LONGEST {
+            -LONGEST
+        } else {
+            millis
+        })
     }
 
     /// A span of `seconds` seconds, saturating.
     #[must_use]
     pub const fn from_secs(seconds: i64) -> Self {
-        Self(seconds.saturating_mul(1_000))
+        Self::from_millis(seconds.saturating_mul(1_000))
     }
 
     /// The length in milliseconds.
@@ -135,10 +149,9 @@ impl FromStr for Span {
             found: text.to_owned(),
             expected: "a Go duration such as 30s, 5m or 1h30m",
         };
-        let (negative, mut rest) = match text.as_bytes().first() {
-            Some(b'-') => (true, &text[1..]),
-            Some(b'+') => (false, &text[1..]),
-            _ => (false, text),
+        let (negative, mut rest) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
         if rest == "0" {
             return Ok(Self(0));
@@ -164,29 +177,30 @@ impl FromStr for Span {
             nanos = nanos.saturating_add(scaled(number, scale).ok_or_else(bad)?);
             rest = next;
         }
-        let millis = i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX);
+        let nanos = i64::try_from(nanos).map_err(|_| bad())?;
+        let millis = nanos / 1_000_000;
         Ok(Self(if negative { -millis } else { millis }))
     }
 }
 
-/// `number` (digits with at most one point) times `scale`, truncated to whole nanoseconds.
+/// `number` (digits with at most one point) times `scale`, cut off to whole nanoseconds.
 fn scaled(number: &str, scale: i64) -> Option<i128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || whole.len() > 18 {
+    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
-    let whole: i128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
+    let digits = |text: &str| -> Option<i128> {
+        text.bytes().try_fold(0i128, |value, byte| {
+            value.checked_mul(10)?.checked_add(i128::from(byte - b'0'))
+        })
     };
-    let mut total = whole.checked_mul(i128::from(scale))?;
-    let mut unit = i128::from(scale);
-    for digit in fraction.bytes() {
-        unit /= 10;
-        total = total.checked_add(i128::from(digit - b'0').checked_mul(unit)?)?;
-    }
-    Some(total)
+    // Eighteen places of an hour are far below a nanosecond.
+    let fraction = fraction.get(..18).unwrap_or(fraction);
+    let places = u32::try_from(fraction.len()).ok()?;
+    let scale = i128::from(scale);
+    digits(whole)?
+        .checked_mul(scale)?
+        .checked_add(digits(fraction)? * scale / 10i128.pow(places))
 }
 
 impl fmt::Display for Span {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::is_default;
 use super::label::LabelSelector;
 use super::requirement::RequirementSpec;
 use super::resources::Name;
@@ -12,8 +13,10 @@ use super::resources::Name;
 #[non_exhaustive]
 pub struct NodeSelectorTerm {
     /// Requirements on labels, all of which must hold.
+    #[serde(skip_serializing_if = "is_default")]
     pub match_expressions: Vec<RequirementSpec>,
     /// Requirements on fields (`metadata.name`), all of which must hold.
+    #[serde(skip_serializing_if = "is_default")]
     pub match_fields: Vec<RequirementSpec>,
 }
 
@@ -25,6 +28,7 @@ pub struct PreferredNodeTerm {
     /// Weight, 1-100.
     pub weight: u32,
     /// The preference.
+    #[serde(skip_serializing_if = "is_default")]
     pub preference: NodeSelectorTerm,
 }
 
@@ -34,16 +38,21 @@ pub struct PreferredNodeTerm {
 #[non_exhaustive]
 pub struct PodAffinityTerm {
     /// Which pods; `None` selects nothing (S-83).
+    #[serde(skip_serializing_if = "is_default")]
     pub label_selector: Option<LabelSelector>,
     /// Namespaces listed by name.
+    #[serde(skip_serializing_if = "is_default")]
     pub namespaces: Vec<Name>,
     /// Namespaces chosen by label (S-85).
+    #[serde(skip_serializing_if = "is_default")]
     pub namespace_selector: Option<LabelSelector>,
     /// The node label whose equal values make a domain.
     pub topology_key: Name,
     /// Keys of the pod whose values are added to the selector as `In` (S-84).
+    #[serde(skip_serializing_if = "is_default")]
     pub match_label_keys: Vec<Name>,
     /// Keys of the pod whose values are added to the selector as `NotIn`.
+    #[serde(skip_serializing_if = "is_default")]
     pub mismatch_label_keys: Vec<Name>,
 }
 
@@ -55,6 +64,7 @@ pub struct WeightedPodAffinityTerm {
     /// Weight, 1-100.
     pub weight: u32,
     /// The term.
+    #[serde(skip_serializing_if = "is_default")]
     pub pod_affinity_term: PodAffinityTerm,
 }
 
@@ -64,16 +74,22 @@ pub struct WeightedPodAffinityTerm {
 #[non_exhaustive]
 pub struct Affinity {
     /// Required node affinity: any term may hold; `None` when not stated, and an empty list matches no node.
+    #[serde(skip_serializing_if = "is_default")]
     pub node_required: Option<Vec<NodeSelectorTerm>>,
     /// Preferred node affinity in manifest order.
+    #[serde(skip_serializing_if = "is_default")]
     pub node_preferred: Vec<PreferredNodeTerm>,
     /// Required pod affinity.
+    #[serde(skip_serializing_if = "is_default")]
     pub pod_required: Vec<PodAffinityTerm>,
     /// Preferred pod affinity.
+    #[serde(skip_serializing_if = "is_default")]
     pub pod_preferred: Vec<WeightedPodAffinityTerm>,
     /// Required pod anti-affinity.
+    #[serde(skip_serializing_if = "is_default")]
     pub anti_required: Vec<PodAffinityTerm>,
     /// Preferred pod anti-affinity.
+    #[serde(skip_serializing_if = "is_default")]
     pub anti_preferred: Vec<WeightedPodAffinityTerm>,
 }
 
@@ -110,10 +126,13 @@ pub struct TopologySpreadConstraint {
     /// Hard or soft.
     pub when_unsatisfiable: WhenUnsatisfiable,
     /// Which pods are counted; `None` selects nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub label_selector: Option<LabelSelector>,
     /// Keys of the pod whose values are added to the selector (S-84).
+    #[serde(default, skip_serializing_if = "is_default")]
     pub match_label_keys: Vec<Name>,
     /// With fewer domains than this the minimum counts as 0.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub min_domains: Option<u32>,
     /// Default `Honor`.
     pub node_affinity_policy: NodeInclusionPolicy,

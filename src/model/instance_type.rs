@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::is_default;
 use super::price::Price;
 use super::quantity::Quantity;
 use super::requirement::RequirementSpec;
@@ -66,13 +67,13 @@ pub struct Offering {
     /// Whether capacity can be had; unavailable offerings are invisible.
     pub available: bool,
     /// Reservation id of a reserved offering.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub reservation_id: Option<Name>,
     /// How many instances the reservation still holds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub reservation_capacity: u32,
     /// The HyperPod instance group behind this offering, where there is one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub instance_group: Option<Name>,
 }
 
@@ -94,6 +95,15 @@ impl Offering {
 
 /// An instance type as a node class offers it. Groups of a HyperPod cluster that differ in labels, taints, threads per
 /// core or MIG profile give separate entries of the same name.
+///
+/// ```
+/// use tetrapod::model::instance_type::InstanceType;
+/// use tetrapod::model::resources::{CPU, ResourceList};
+/// let mut large = InstanceType::new("ml.c5.large");
+/// large.capacity = [(CPU, "2".parse().unwrap())].into_iter().collect();
+/// large.overhead = [(CPU, "70m".parse().unwrap())].into_iter().collect();
+/// assert_eq!(large.allocatable().amount(CPU), "1930m".parse().unwrap());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
@@ -101,14 +111,19 @@ pub struct InstanceType {
     /// Name, such as `ml.g5.12xlarge`.
     pub name: Name,
     /// What the machine has.
+    #[serde(skip_serializing_if = "is_default")]
     pub capacity: ResourceList,
     /// What the system keeps: allocatable = capacity - overhead (S-16).
+    #[serde(skip_serializing_if = "is_default")]
     pub overhead: ResourceList,
     /// Labels beyond type, zone and capacity type; every key here counts as well known.
+    #[serde(skip_serializing_if = "is_default")]
     pub requirements: Vec<RequirementSpec>,
     /// Taints that nodes of this entry carry besides the pool's (H-49).
+    #[serde(skip_serializing_if = "is_default")]
     pub taints: Vec<Taint>,
     /// Ways to buy it.
+    #[serde(skip_serializing_if = "is_default")]
     pub offerings: Vec<Offering>,
 }
 
@@ -127,14 +142,11 @@ impl InstanceType {
     pub fn allocatable(&self) -> ResourceList {
         let mut left = self.capacity.clone();
         left.subtract(&self.overhead);
-        let pages = self
-            .capacity
-            .iter()
-            .filter(|(name, _)| name.starts_with(HUGEPAGES_PREFIX))
-            .fold(Quantity::ZERO, |sum, (_, quantity)| sum + quantity);
-        if !pages.is_zero() {
-            let memory = (left.amount(MEMORY) - pages).max(Quantity::ZERO);
-            left.set(MEMORY, memory);
+        for (name, pages) in self.capacity.iter() {
+            if name.starts_with(HUGEPAGES_PREFIX) {
+                let memory = (left.amount(MEMORY) - pages).max(Quantity::ZERO);
+                left.set(MEMORY, memory);
+            }
         }
         left
     }
@@ -148,6 +160,7 @@ pub struct InstanceTypes {
     /// Name of the node class.
     pub node_class: Name,
     /// Its types.
+    #[serde(skip_serializing_if = "is_default")]
     pub instance_types: Vec<InstanceType>,
 }
 

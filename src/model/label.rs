@@ -1,5 +1,7 @@
 //! Labels, annotations, label selectors and the well-known names.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::resources::Name;
@@ -59,7 +61,8 @@ pub fn normalize(key: &str) -> &str {
     }
 }
 
-/// Whether users may not select on this key (S-32), unless it is well known.
+/// Whether users may not select on this key (S-32): the host name, and what belongs to Karpenter's domain without being
+/// well known. `key` is normalised (S-33).
 #[must_use]
 pub fn is_restricted(key: &str) -> bool {
     if WELL_KNOWN.contains(&key) {
@@ -70,6 +73,12 @@ pub fn is_restricted(key: &str) -> bool {
 }
 
 /// Labels or annotations, sorted by key.
+///
+/// ```
+/// use tetrapod::model::label::Labels;
+/// let labels: Labels = [("tier", "web"), ("app", "shop")].into_iter().collect();
+/// assert_eq!(labels.get("app"), Some("shop"));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Labels(Vec<(Name, Name)>);
 
@@ -124,12 +133,13 @@ impl Labels {
 }
 
 impl<K: Into<Name>, V: Into<Name>> FromIterator<(K, V)> for Labels {
+    /// Of equal keys the last one counts.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(iter: I) -> Self {
-        let mut labels = Self::new();
-        for (key, value) in iter {
-            labels.set(key, value);
-        }
-        labels
+        let map: BTreeMap<Name, Name> = iter
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        Self(map.into_iter().collect())
     }
 }
 
@@ -141,8 +151,9 @@ impl Serialize for Labels {
 
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let map = std::collections::BTreeMap::<Name, Name>::deserialize(d)?;
-        Ok(Self(map.into_iter().collect()))
+        Ok(BTreeMap::<Name, Name>::deserialize(d)?
+            .into_iter()
+            .collect())
     }
 }
 
@@ -169,7 +180,7 @@ pub struct SelectorExpression {
     /// How the label is tested.
     pub operator: SelectorOperator,
     /// Values of `In` and `NotIn`, sorted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Name>,
 }
 
@@ -201,6 +212,14 @@ impl SelectorExpression {
 
 /// A label selector: every expression must hold. The empty selector matches everything; *no* selector (an `Option`
 /// that is `None` where a selector could stand) matches nothing (S-83).
+///
+/// ```
+/// use tetrapod::model::label::{LabelSelector, Labels, SelectorExpression, SelectorOperator};
+/// let web = SelectorExpression::new("tier", SelectorOperator::In, vec!["web".into()]);
+/// let selector = LabelSelector::new(vec![web]);
+/// assert!(selector.matches(&[("tier", "web")].into_iter().collect()));
+/// assert!(!selector.matches(&Labels::new()));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LabelSelector {

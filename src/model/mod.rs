@@ -6,6 +6,7 @@
 
 pub mod affinity;
 pub mod cluster;
+mod decimal;
 pub mod hyperpod;
 pub mod instance_type;
 pub mod label;
@@ -21,3 +22,8 @@ pub mod requirement;
 pub mod resources;
 pub mod taint;
 pub mod volume;
+
+/// Whether a field has its default value and so can be left out of JSON.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::is_default;
 use super::label::Labels;
 use super::resources::{Name, ResourceList};
 use super::taint::Taint;
@@ -18,10 +19,13 @@ pub struct Condition {
     /// `True`, `False` or `Unknown`.
     pub status: Name,
     /// Reason in CamelCase.
+    #[serde(skip_serializing_if = "is_default")]
     pub reason: Name,
     /// Text for people.
+    #[serde(skip_serializing_if = "is_default")]
     pub message: Name,
     /// When the status last changed.
+    #[serde(skip_serializing_if = "is_default")]
     pub last_transition: Option<Timestamp>,
 }
 
@@ -44,26 +48,37 @@ pub struct Node {
     /// Name.
     pub name: Name,
     /// UID.
+    #[serde(skip_serializing_if = "is_default")]
     pub uid: Name,
     /// Creation time.
+    #[serde(skip_serializing_if = "is_default")]
     pub created: Option<Timestamp>,
     /// Deletion time.
+    #[serde(skip_serializing_if = "is_default")]
     pub deleted: Option<Timestamp>,
     /// Labels.
+    #[serde(skip_serializing_if = "is_default")]
     pub labels: Labels,
     /// Annotations.
+    #[serde(skip_serializing_if = "is_default")]
     pub annotations: Labels,
     /// `spec.providerID`.
+    #[serde(skip_serializing_if = "is_default")]
     pub provider_id: Option<Name>,
     /// `spec.taints`.
+    #[serde(skip_serializing_if = "is_default")]
     pub taints: Vec<Taint>,
     /// `spec.unschedulable`: cordoned.
+    #[serde(skip_serializing_if = "is_default")]
     pub unschedulable: bool,
     /// `status.capacity`.
+    #[serde(skip_serializing_if = "is_default")]
     pub capacity: ResourceList,
     /// `status.allocatable`.
+    #[serde(skip_serializing_if = "is_default")]
     pub allocatable: ResourceList,
     /// `status.conditions`.
+    #[serde(skip_serializing_if = "is_default")]
     pub conditions: Vec<Condition>,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::is_default;
 use super::label::Labels;
 use super::node::Condition;
 use super::requirement::RequirementSpec;
@@ -15,6 +16,7 @@ use crate::base::time::{Span, Timestamp};
 #[non_exhaustive]
 pub struct NodeClassRef {
     /// API group.
+    #[serde(skip_serializing_if = "is_default")]
     pub group: Name,
     /// Kind, such as `HyperpodNodeClass`.
     pub kind: Name,
@@ -51,12 +53,16 @@ pub enum ConsolidationPolicy {
 #[non_exhaustive]
 pub struct Budget {
     /// A number or a percentage.
+    #[serde(skip_serializing_if = "is_default")]
     pub nodes: Name,
     /// Reasons it applies to; empty for all.
+    #[serde(skip_serializing_if = "is_default")]
     pub reasons: Vec<Name>,
     /// Cron schedule in UTC.
+    #[serde(skip_serializing_if = "is_default")]
     pub schedule: Option<Name>,
     /// How long each window lasts.
+    #[serde(skip_serializing_if = "is_default")]
     pub duration: Option<Span>,
 }
 
@@ -68,42 +74,60 @@ pub struct NodePool {
     /// Name.
     pub name: Name,
     /// UID.
+    #[serde(skip_serializing_if = "is_default")]
     pub uid: Name,
     /// Deletion time.
+    #[serde(skip_serializing_if = "is_default")]
     pub deleted: Option<Timestamp>,
     /// Labels of the pool object itself.
+    #[serde(skip_serializing_if = "is_default")]
     pub labels: Labels,
     /// Annotations of the pool object itself.
+    #[serde(skip_serializing_if = "is_default")]
     pub annotations: Labels,
     /// Labels that its nodes get.
+    #[serde(skip_serializing_if = "is_default")]
     pub template_labels: Labels,
     /// Annotations that its NodeClaims get.
+    #[serde(skip_serializing_if = "is_default")]
     pub template_annotations: Labels,
     /// Node class.
+    #[serde(skip_serializing_if = "is_default")]
     pub node_class_ref: NodeClassRef,
     /// `spec.template.spec.requirements`.
+    #[serde(skip_serializing_if = "is_default")]
     pub requirements: Vec<RequirementSpec>,
     /// `spec.template.spec.taints`.
+    #[serde(skip_serializing_if = "is_default")]
     pub taints: Vec<Taint>,
     /// `spec.template.spec.startupTaints`.
+    #[serde(skip_serializing_if = "is_default")]
     pub startup_taints: Vec<Taint>,
     /// `spec.template.spec.expireAfter`; `None` is `Never`.
+    #[serde(skip_serializing_if = "is_default")]
     pub expire_after: Option<Span>,
     /// `spec.template.spec.terminationGracePeriod`.
+    #[serde(skip_serializing_if = "is_default")]
     pub termination_grace_period: Option<Span>,
     /// `spec.limits`.
+    #[serde(skip_serializing_if = "is_default")]
     pub limits: ResourceList,
     /// `spec.weight`, 0 when absent.
     pub weight: u32,
     /// `spec.replicas`: a static pool (S-126).
+    #[serde(skip_serializing_if = "is_default")]
     pub replicas: Option<u32>,
     /// Consolidation policy.
+    #[serde(skip_serializing_if = "is_default")]
     pub consolidation_policy: ConsolidationPolicy,
     /// `spec.disruption.consolidateAfter`; `None` is `Never`.
+    #[serde(skip_serializing_if = "is_default")]
     pub consolidate_after: Option<Span>,
     /// Disruption budgets.
+    #[serde(skip_serializing_if = "is_default")]
     pub budgets: Vec<Budget>,
     /// `status.conditions`.
+    #[serde(skip_serializing_if = "is_default")]
     pub conditions: Vec<Condition>,
 }
 

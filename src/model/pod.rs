@@ -2,11 +2,14 @@
 //!
 //! Everything that many pods have in common is behind an [`Arc`], so that a million replicas cost their identities only.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::affinity::{Affinity, TopologySpreadConstraint};
+use super::is_default;
 use super::label::Labels;
 use super::quantity::Quantity;
 use super::resources::{self, Name, ResourceList};
@@ -60,10 +63,15 @@ impl HostPort {
     /// Whether both cannot be held on one node (S-110): same port and protocol, and equal or unspecified addresses.
     #[must_use]
     pub fn clashes_with(&self, other: &Self) -> bool {
-        let unspecified = |ip: &str| ip == "0.0.0.0" || ip == "::";
+        let address = |ip: &str| ip.parse().ok().map(|ip: IpAddr| ip.to_canonical());
+        let meet = || {
+            let (ours, theirs) = (address(&self.ip), address(&other.ip));
+            ours == theirs && ours.is_some()
+                || [ours, theirs].iter().flatten().any(IpAddr::is_unspecified)
+        };
         self.port == other.port
             && self.protocol == other.protocol
-            && (self.ip == other.ip || unspecified(&self.ip) || unspecified(&other.ip))
+            && (self.ip == other.ip || meet())
     }
 }
 
@@ -75,14 +83,19 @@ pub struct Container {
     /// Name.
     pub name: Name,
     /// `resources.requests`.
+    #[serde(skip_serializing_if = "is_default")]
     pub requests: ResourceList,
     /// `resources.limits`; a limit without a request counts as the request (M-4).
+    #[serde(skip_serializing_if = "is_default")]
     pub limits: ResourceList,
     /// Ports with a `hostPort`.
+    #[serde(skip_serializing_if = "is_default")]
     pub host_ports: Vec<HostPort>,
     /// For init containers: `restartPolicy: Always`, a sidecar (S-10).
+    #[serde(skip_serializing_if = "is_default")]
     pub restart_always: bool,
     /// Whether `resources.claims` is used (DRA, S-135).
+    #[serde(skip_serializing_if = "is_default")]
     pub uses_claims: bool,
 }
 
@@ -90,9 +103,17 @@ impl Container {
     /// Requests with limits filling what is missing (M-4).
     #[must_use]
     pub fn effective_requests(&self) -> ResourceList {
+        self.defaulted_requests().into_owned()
+    }
+
+    fn defaulted_requests(&self) -> Cow<'_, ResourceList> {
+        let complete = |(name, _): (&Name, _)| self.requests.get(name).is_some();
+        if self.limits.iter().all(complete) {
+            return Cow::Borrowed(&self.requests);
+        }
         let mut list = self.requests.clone();
         list.fill_from(&self.limits);
-        list
+        Cow::Owned(list)
     }
 }
 
@@ -107,93 +128,129 @@ pub enum PreemptionPolicy {
     Never,
 }
 
-/// What a pod asks for: shared by all replicas.
+/// What a pod asks for: shared by all replicas. Equality and hash are structural.
+///
+/// ```
+/// use tetrapod::model::pod::{Container, PodSpec};
+/// use tetrapod::model::resources::CPU;
+/// let mut app = Container::default();
+/// app.requests.set(CPU, "500m".parse().unwrap());
+/// let mut spec = PodSpec::default();
+/// spec.containers = vec![app.clone(), app];
+/// assert_eq!(spec.requests().amount(CPU), "1".parse().unwrap());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PodSpec {
     /// App containers.
+    #[serde(skip_serializing_if = "is_default")]
     pub containers: Vec<Container>,
     /// Init containers and sidecars in order.
+    #[serde(skip_serializing_if = "is_default")]
     pub init_containers: Vec<Container>,
     /// `spec.overhead`.
+    #[serde(skip_serializing_if = "is_default")]
     pub overhead: ResourceList,
     /// Pod-level `resources.requests` (S-11).
+    #[serde(skip_serializing_if = "is_default")]
     pub pod_requests: ResourceList,
     /// Pod-level `resources.limits`.
+    #[serde(skip_serializing_if = "is_default")]
     pub pod_limits: ResourceList,
     /// `nodeSelector`.
+    #[serde(skip_serializing_if = "is_default")]
     pub node_selector: Labels,
     /// `affinity`.
+    #[serde(skip_serializing_if = "is_default")]
     pub affinity: Affinity,
     /// `tolerations`.
+    #[serde(skip_serializing_if = "is_default")]
     pub tolerations: Vec<Toleration>,
     /// `topologySpreadConstraints`.
+    #[serde(skip_serializing_if = "is_default")]
     pub topology_spread: Vec<TopologySpreadConstraint>,
     /// Volumes that scheduling looks at.
+    #[serde(skip_serializing_if = "is_default")]
     pub volumes: Vec<PodVolume>,
     /// Names of scheduling gates.
+    #[serde(skip_serializing_if = "is_default")]
     pub scheduling_gates: Vec<Name>,
     /// `priority` (0 when absent).
+    #[serde(skip_serializing_if = "is_default")]
     pub priority: i32,
     /// `priorityClassName`.
+    #[serde(skip_serializing_if = "is_default")]
     pub priority_class_name: Option<Name>,
     /// `preemptionPolicy`.
+    #[serde(skip_serializing_if = "is_default")]
     pub preemption_policy: PreemptionPolicy,
     /// `schedulerName`.
+    #[serde(skip_serializing_if = "is_default")]
     pub scheduler_name: Option<Name>,
     /// `terminationGracePeriodSeconds`.
+    #[serde(skip_serializing_if = "is_default")]
     pub termination_grace_period_seconds: Option<i64>,
     /// Names of `spec.resourceClaims` (DRA, S-135).
+    #[serde(skip_serializing_if = "is_default")]
     pub resource_claims: Vec<Name>,
 }
 
 impl PodSpec {
     /// The effective request (S-10, S-11, S-13): containers and sidecars, or the largest init step, then pod-level
     /// values for CPU, memory and huge pages, then overhead; `pods` is 1. O(containers x resources).
+    ///
+    /// Limits stand in for missing requests as an API server fills them in (M-4): a container's for its own; a pod-level
+    /// limit only where no container asks for that resource, and always for huge pages.
     #[must_use]
     pub fn requests(&self) -> ResourceList {
-        self.requests_with(&|_, container| container.effective_requests())
+        self.requests_reported(None)
     }
 
-    /// As [`requests`](Self::requests), with `request_of(is_sidecar_or_app, container)` deciding each container's own
-    /// request, for pods that are being resized (S-12).
-    #[must_use]
-    pub fn requests_with(
-        &self,
-        request_of: &dyn Fn(bool, &Container) -> ResourceList,
-    ) -> ResourceList {
+    /// As [`requests`](Self::requests), with what a kubelet reports of app containers and sidecars (S-12).
+    fn requests_reported(&self, reported: Option<&PodStatusDetail>) -> ResourceList {
+        let long_running = |container| match reported {
+            Some(detail) => detail.request_of(container),
+            None => container.defaulted_requests(),
+        };
         let mut running = ResourceList::new();
         let mut sidecars = ResourceList::new();
         let mut peak = ResourceList::new();
         for container in &self.containers {
-            running.add(&request_of(true, container));
+            running.add(&long_running(container));
         }
         for container in &self.init_containers {
-            let own = request_of(container.restart_always, container);
             if container.restart_always {
+                let own = long_running(container);
                 running.add(&own);
                 sidecars.add(&own);
                 peak.raise_to(&sidecars);
             } else {
                 let mut step = sidecars.clone();
-                step.add(&own);
+                step.add(&container.defaulted_requests());
                 peak.raise_to(&step);
             }
         }
         running.raise_to(&peak);
-        let mut pod_level = self.pod_requests.clone();
-        pod_level.fill_from(&self.pod_limits);
-        for (name, quantity) in pod_level.iter() {
-            if matches!(name.as_ref(), resources::CPU | resources::MEMORY)
-                || name.starts_with(resources::HUGEPAGES_PREFIX)
-            {
-                running.set_shared(Name::clone(name), quantity);
-            }
-        }
+        self.apply_pod_level(&mut running);
         running.add(&self.overhead);
         running.set(resources::PODS, Quantity::from_units(1));
         running
+    }
+
+    /// Pod-level requests replace what containers ask for; pod-level limits default what is missing (S-11).
+    fn apply_pod_level(&self, aggregate: &mut ResourceList) {
+        let huge = |name: &str| name.starts_with(resources::HUGEPAGES_PREFIX);
+        let supported =
+            |name: &str| matches!(name, resources::CPU | resources::MEMORY) || huge(name);
+        for (name, limit) in self.pod_limits.iter().filter(|(name, _)| supported(name)) {
+            if huge(name) || aggregate.get(name).is_none() {
+                aggregate.set_shared(Name::clone(name), limit);
+            }
+        }
+        for (name, request) in self.pod_requests.iter().filter(|(name, _)| supported(name)) {
+            aggregate.set_shared(Name::clone(name), request);
+        }
     }
 
     /// Host ports of the app containers, sorted (S-110).
@@ -244,14 +301,17 @@ pub enum PodPhase {
 #[non_exhaustive]
 pub struct OwnerReference {
     /// Group and version, such as `apps/v1`.
+    #[serde(skip_serializing_if = "is_default")]
     pub api_version: Name,
     /// Kind, such as `ReplicaSet`.
     pub kind: Name,
     /// Name.
     pub name: Name,
     /// UID.
+    #[serde(skip_serializing_if = "is_default")]
     pub uid: Name,
     /// Whether this owner is the managing controller.
+    #[serde(skip_serializing_if = "is_default")]
     pub controller: bool,
 }
 
@@ -261,20 +321,54 @@ pub struct OwnerReference {
 #[non_exhaustive]
 pub struct PodStatusDetail {
     /// `status.nominatedNodeName`.
+    #[serde(skip_serializing_if = "is_default")]
     pub nominated_node: Option<Name>,
     /// `status.startTime`.
+    #[serde(skip_serializing_if = "is_default")]
     pub start_time: Option<Timestamp>,
     /// When the `Ready` condition became true, if it is.
+    #[serde(skip_serializing_if = "is_default")]
     pub ready_since: Option<Timestamp>,
     /// Whether the `Ready` condition is true.
+    #[serde(skip_serializing_if = "is_default")]
     pub ready: bool,
-    /// Requests that a kubelet reports per container, for pods resized in place (S-12).
+    /// What a kubelet reports per app container and sidecar of a pod resized in place: the larger of the actuated and
+    /// the allocated requests (S-12).
+    #[serde(skip_serializing_if = "is_default")]
     pub actuated: Vec<(Name, ResourceList)>,
     /// Whether a resize is reported as infeasible (S-12).
+    #[serde(skip_serializing_if = "is_default")]
     pub resize_infeasible: bool,
 }
 
+impl PodStatusDetail {
+    /// The request of a long-running container: the larger of specification and report, or the report alone while the
+    /// resize is infeasible (S-12).
+    fn request_of<'a>(&'a self, container: &'a Container) -> Cow<'a, ResourceList> {
+        let report = self
+            .actuated
+            .iter()
+            .find(|(name, _)| *name == container.name);
+        match report {
+            None => container.defaulted_requests(),
+            Some((_, reported)) if self.resize_infeasible => Cow::Borrowed(reported),
+            Some((_, reported)) => {
+                let mut own = container.effective_requests();
+                own.raise_to(reported);
+                Cow::Owned(own)
+            }
+        }
+    }
+}
+
 /// A pod.
+///
+/// ```
+/// use tetrapod::model::pod::Pod;
+/// let pod = Pod::new("default", "web-0");
+/// assert_eq!(pod.key(), "default/web-0");
+/// assert!(pod.is_pending());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
@@ -284,24 +378,34 @@ pub struct Pod {
     /// Name.
     pub name: Name,
     /// UID.
+    #[serde(skip_serializing_if = "is_default")]
     pub uid: Name,
     /// Creation time.
+    #[serde(skip_serializing_if = "is_default")]
     pub created: Option<Timestamp>,
     /// Deletion time: the pod is terminating.
+    #[serde(skip_serializing_if = "is_default")]
     pub deleted: Option<Timestamp>,
     /// Node the pod is bound to.
+    #[serde(skip_serializing_if = "is_default")]
     pub node_name: Option<Name>,
     /// Phase.
+    #[serde(skip_serializing_if = "is_default")]
     pub phase: PodPhase,
     /// Labels.
+    #[serde(skip_serializing_if = "is_default")]
     pub labels: Arc<Labels>,
     /// Annotations.
+    #[serde(skip_serializing_if = "is_default")]
     pub annotations: Arc<Labels>,
     /// Owner references.
+    #[serde(skip_serializing_if = "is_default")]
     pub owners: Arc<Vec<OwnerReference>>,
     /// What the pod asks for.
+    #[serde(skip_serializing_if = "is_default")]
     pub spec: Arc<PodSpec>,
     /// Rare state.
+    #[serde(skip_serializing_if = "is_default")]
     pub detail: Option<Box<PodStatusDetail>>,
 }
 
@@ -367,27 +471,8 @@ impl Pod {
     /// The effective request, what a kubelet reports included (S-10..S-13).
     #[must_use]
     pub fn requests(&self) -> ResourceList {
-        let Some(detail) = self
-            .detail
-            .as_deref()
-            .filter(|detail| !detail.actuated.is_empty())
-        else {
-            return self.spec.requests();
-        };
-        self.spec.requests_with(&|long_running, container| {
-            let mut own = container.effective_requests();
-            let reported = detail
-                .actuated
-                .iter()
-                .find(|(name, _)| *name == container.name);
-            if let Some((_, reported)) = reported.filter(|_| long_running) {
-                if detail.resize_infeasible {
-                    own = reported.clone();
-                } else {
-                    own.raise_to(reported);
-                }
-            }
-            own
-        })
+        let reported = self.detail.as_deref();
+        self.spec
+            .requests_reported(reported.filter(|detail| !detail.actuated.is_empty()))
     }
 }

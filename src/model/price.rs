@@ -7,7 +7,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::decimal::Decimal;
+
 /// An amount in US dollars (per hour where it is a price), exact to 10^-15 dollars (M-8). Arithmetic saturates.
+///
+/// In JSON a price is a number: the nearest float, which reads back exactly up to 15 significant digits. Numbers and
+/// strings are read.
 ///
 /// ```
 /// use tetrapod::model::price::Price;
@@ -19,7 +24,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Price(i128);
 
 const SCALE: i128 = 1_000_000_000_000_000;
-const PLACES: usize = 15;
+const PLACES: u8 = 15;
 
 /// Why a price could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +57,7 @@ impl Price {
     /// written in JSON means what its author wrote.
     ///
     /// # Errors
-    /// If `value` is not finite or beyond 10^20 dollars.
+    /// If `value` is not finite or beyond 10^20 dollars. Amounts below 10^-15 dollars are rounded.
     pub fn from_f64(value: f64) -> Result<Self, PriceError> {
         if !value.is_finite() || value.abs() > 1e20 {
             return Err(PriceError {
@@ -63,7 +68,7 @@ impl Price {
         value.to_string().parse()
     }
 
-    /// The nearest float, for ratios and for JSON.
+    /// The nearest float, for ratios and for JSON. Goes through the decimal text, so keep it out of inner loops.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a float is asked for")]
     pub fn as_f64(self) -> f64 {
@@ -82,77 +87,50 @@ impl Price {
 
 impl FromStr for Price {
     type Err = PriceError;
-    /// Reads `[+-]digits[.digits][e[+-]digits]`; places beyond the fifteenth are rounded half away from zero.
+    /// Reads `[+-]digits[.digits][e[+-]digits]`; places beyond the fifteenth are rounded half away from zero. O(length).
     fn from_str(text: &str) -> Result<Self, PriceError> {
-        let bad = || PriceError {
-            found: text.chars().take(80).collect(),
+        let read = || {
+            let (negative, number, rest) = Decimal::split(text)?;
+            let exponent: i32 = match rest.strip_prefix(['e', 'E']) {
+                Some(exponent) => exponent.parse().ok()?,
+                None if rest.is_empty() => 0,
+                None => return None,
+            };
+            let number = number.shifted(i64::from(PLACES) + i64::from(exponent));
+            let half_up = u128::from(number.decimal_place(0) >= 5);
+            let magnitude = i128::try_from(number.floor().checked_add(half_up)?).ok()?;
+            Some(Self(if negative { -magnitude } else { magnitude }))
         };
-        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| bad())?),
-            None => (text, 0),
-        };
-        if exponent.abs() > 40 || text.len() > 80 {
-            return Err(bad());
-        }
-        let (negative, digits) = match mantissa.as_bytes().first() {
-            Some(b'-') => (true, &mantissa[1..]),
-            Some(b'+') => (false, &mantissa[1..]),
-            _ => (false, mantissa),
-        };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-        if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction)
-        {
-            return Err(bad());
-        }
-        let point = i32::try_from(whole.len()).map_err(|_| bad())? + exponent;
-        let all = format!("{whole}{fraction}");
-        let wanted = point + i32::try_from(PLACES).map_err(|_| bad())?;
-        let mut value: i128 = 0;
-        for at in 0..wanted.max(0) {
-            let digit = usize::try_from(at)
-                .ok()
-                .and_then(|at| all.as_bytes().get(at))
-                .map_or(0, |b| b - b'0');
-            value = value
-                .checked_mul(10)
-                .and_then(|v| v.checked_add(i128::from(digit)))
-                .ok_or_else(bad)?;
-        }
-        if let Some(next) = usize::try_from(wanted)
-            .ok()
-            .and_then(|at| all.as_bytes().get(at))
-            && *next >= b'5'
-        {
-            value += 1;
-        }
-        Ok(Self(if negative { -value } else { value }))
+        read().ok_or_else(|| PriceError {
+            found: text.chars().take(60).collect(),
+        })
     }
 }
 
 impl fmt::Display for Price {
+    /// All places without trailing zeros, or as many as the precision asks for (at most 15), rounded half away from
+    /// zero.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let magnitude = self.0.unsigned_abs();
         let scale = SCALE.unsigned_abs();
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let mut places = format!("{:015}", magnitude % scale);
-        while places.ends_with('0') {
-            places.pop();
-        }
-        if let Some(precision) = f.precision() {
-            let step = 10u128.pow(u32::try_from(PLACES.saturating_sub(precision)).unwrap_or(0));
-            let rounded = (magnitude + step / 2) / step * step;
-            let fixed = format!("{:015}", rounded % scale);
-            let shown = fixed.get(..precision.min(PLACES)).unwrap_or("");
-            let dot = if shown.is_empty() { "" } else { "." };
-            return f.pad_integral(true, "", &format!("{sign}{}{dot}{shown}", rounded / scale));
-        }
+        let mut magnitude = self.0.unsigned_abs();
+        let places = match f.precision() {
+            Some(precision) => {
+                let dropped = usize::from(PLACES).saturating_sub(precision);
+                let step = 10u128.pow(u32::try_from(dropped).unwrap_or(0));
+                magnitude = (magnitude + step / 2) / step * step;
+                let mut places = format!("{:015}", magnitude % scale);
+                places.truncate(precision);
+                places
+            }
+            None => {
+                let mut places = format!("{:015}", magnitude % scale);
+                places.truncate(places.trim_end_matches('0').len());
+                places
+            }
+        };
         let dot = if places.is_empty() { "" } else { "." };
-        f.pad_integral(
-            true,
-            "",
-            &format!("{sign}{}{dot}{places}", magnitude / scale),
-        )
+        let text = format!("{}{dot}{places}", magnitude / scale);
+        f.pad_integral(self.0 >= 0 || magnitude == 0, "", &text)
     }
 }
 

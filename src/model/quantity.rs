@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::decimal::Decimal;
+
 /// How a quantity was written, and so how it is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[expect(
@@ -26,15 +28,18 @@ pub enum Format {
 
 /// An exact Kubernetes quantity: a whole number of nano-units (S-13).
 ///
-/// As in Kubernetes, digits finer than a nano-unit round up in magnitude. Equality and order look at the value only.
-/// Arithmetic saturates at about 1.7e29 units, far above what any object can hold.
+/// As in Kubernetes, digits finer than a nano-unit round up in magnitude, and a binary suffix reaches up to 2^63 - 1
+/// units. Equality and order look at the value only. Everything else saturates at about 1.7e29 units, far above what any
+/// object can hold. Copying, comparing and arithmetic are O(1) and allocate nothing.
 ///
 /// ```
 /// use tetrapod::model::quantity::Quantity;
 /// let a: Quantity = "1500m".parse().unwrap();
 /// let b: Quantity = "1.5".parse().unwrap();
 /// assert_eq!(a, b);
+/// assert_eq!((a + b).to_string(), "3");
 /// assert_eq!("1Gi".parse::<Quantity>().unwrap(), "1073741824".parse().unwrap());
+/// assert_eq!("0.5Gi".parse::<Quantity>().unwrap().to_string(), "512Mi");
 /// ```
 #[derive(Clone, Copy, Default)]
 pub struct Quantity {
@@ -43,6 +48,8 @@ pub struct Quantity {
 }
 
 const NANO: i128 = 1_000_000_000;
+/// Where Kubernetes caps a quantity written with a binary suffix: 2^63 - 1 units.
+const BINARY_CAP: u128 = i64::MAX.unsigned_abs() as u128 * NANO.unsigned_abs();
 
 /// Why a quantity could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,129 +149,97 @@ impl Quantity {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a float is asked for")]
     pub fn as_f64(self) -> f64 {
+        if self.nanos % NANO == 0 {
+            return (self.nanos / NANO) as f64;
+        }
         self.nanos as f64 / NANO as f64
     }
 }
 
-/// What a suffix multiplies by: nano-units per unit as numerator, or a decimal exponent.
-fn suffix(text: &str) -> Option<(i128, Format)> {
-    Some(match text {
-        "n" => (1, Format::DecimalSi),
-        "u" => (1_000, Format::DecimalSi),
-        "m" => (1_000_000, Format::DecimalSi),
-        "" => (NANO, Format::DecimalSi),
-        "k" => (NANO * 1_000, Format::DecimalSi),
-        "M" => (NANO * 1_000_000, Format::DecimalSi),
-        "G" => (NANO * 1_000_000_000, Format::DecimalSi),
-        "T" => (NANO * 1_000_000_000_000, Format::DecimalSi),
-        "P" => (NANO * 1_000_000_000_000_000, Format::DecimalSi),
-        "E" => (NANO * 1_000_000_000_000_000_000, Format::DecimalSi),
-        "Ki" => (NANO << 10, Format::BinarySi),
-        "Mi" => (NANO << 20, Format::BinarySi),
-        "Gi" => (NANO << 30, Format::BinarySi),
-        "Ti" => (NANO << 40, Format::BinarySi),
-        "Pi" => (NANO << 50, Format::BinarySi),
-        "Ei" => (NANO << 60, Format::BinarySi),
-        _ => return None,
-    })
+/// What a suffix multiplies by: a power of ten, a power of two, and the format it stands for.
+fn suffix(text: &str) -> Option<(i32, u32, Format)> {
+    let decimal = |power| Some((power, 0, Format::DecimalSi));
+    let binary = |bits| Some((0, bits, Format::BinarySi));
+    match text {
+        "n" => decimal(-9),
+        "u" => decimal(-6),
+        "m" => decimal(-3),
+        "" => decimal(0),
+        "k" => decimal(3),
+        "M" => decimal(6),
+        "G" => decimal(9),
+        "T" => decimal(12),
+        "P" => decimal(15),
+        "E" => decimal(18),
+        "Ki" => binary(10),
+        "Mi" => binary(20),
+        "Gi" => binary(30),
+        "Ti" => binary(40),
+        "Pi" => binary(50),
+        "Ei" => binary(60),
+        _ => {
+            let power = text.strip_prefix(['e', 'E'])?.parse().ok()?;
+            Some((power, 0, Format::DecimalExponent))
+        }
+    }
 }
 
 impl FromStr for Quantity {
     type Err = QuantityError;
     /// `[+-]digits[.digits]` with a suffix or a decimal exponent. O(length).
     fn from_str(text: &str) -> Result<Self, QuantityError> {
-        let bad = || QuantityError {
-            found: text.chars().take(60).collect(),
+        let parts = Decimal::split(text).and_then(|(negative, number, rest)| {
+            let (power, bits, format) = suffix(rest)?;
+            Some((negative, number.shifted(9 + i64::from(power)), bits, format))
+        });
+        let Some((negative, number, bits, mut format)) = parts else {
+            return Err(QuantityError {
+                found: text.chars().take(60).collect(),
+            });
         };
-        let (negative, body) = match text.as_bytes().first() {
-            Some(b'-') => (true, &text[1..]),
-            Some(b'+') => (false, &text[1..]),
-            _ => (false, text),
-        };
-        let end = body
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(body.len());
-        let (number, tail) = body.split_at(end);
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
-            return Err(bad());
+        let mut magnitude = ceil_of_scaled(&number, bits);
+        if format == Format::BinarySi {
+            magnitude = magnitude.min(BINARY_CAP);
+            if magnitude < NANO.unsigned_abs() && magnitude > 0 {
+                format = Format::DecimalSi;
+            }
         }
-        let (unit, shift, format) = match suffix(tail) {
-            Some((unit, format)) => (unit, 0, format),
-            None => match tail.strip_prefix(['e', 'E']).map(str::parse::<i32>) {
-                Some(Ok(exponent)) => (NANO, exponent, Format::DecimalExponent),
-                _ => return Err(bad()),
-            },
+        let nanos = if negative {
+            0i128.checked_sub_unsigned(magnitude).unwrap_or(i128::MIN)
+        } else {
+            i128::try_from(magnitude).unwrap_or(i128::MAX)
         };
-        let nanos = decimal(whole, fraction, unit, shift);
-        Ok(Self {
-            nanos: if negative { -nanos } else { nanos },
-            format,
-        })
+        Ok(Self { nanos, format })
     }
 }
 
-/// `whole.fraction x 10^shift x unit`, rounded up to a whole number, saturating.
-fn decimal(whole: &str, fraction: &str, unit: i128, shift: i32) -> i128 {
-    let digits = || {
-        whole
-            .bytes()
-            .chain(fraction.bytes())
-            .map(|b| i128::from(b - b'0'))
-    };
-    let mut places = i64::try_from(fraction.len())
-        .unwrap_or(i64::MAX)
-        .saturating_sub(i64::from(shift));
-    // Digits are consumed exactly while they fit; what is cut off below only decides the rounding.
-    let mut mantissa: i128 = 0;
-    let mut cut = false;
-    let mut full = false;
-    for digit in digits() {
-        if !full
-            && let Some(next) = mantissa.checked_mul(10).and_then(|m| m.checked_add(digit))
-            && next < i128::MAX >> 64
-        {
-            mantissa = next;
-        } else {
-            full = true;
-            places = places.saturating_sub(1);
-            cut |= digit != 0;
-        }
+/// `number x 2^bits`, rounded up to a whole number, saturating.
+fn ceil_of_scaled(number: &Decimal<'_>, bits: u32) -> u128 {
+    // Doubled at most 60 times, 60 places decide whether something is left over; what stands behind them only tells
+    // that the result is not whole.
+    const PLACES: u16 = 60;
+    let mut value = number.floor();
+    if !number.has_more_from(0) {
+        return value.saturating_mul(1 << bits);
     }
-    let mut value = match mantissa.checked_mul(unit) {
-        Some(value) => value,
-        None if places <= 0 => return i128::MAX,
-        None => {
-            // Too many digits for one product: give up digits below a nano-unit first.
-            let mut mantissa = mantissa;
-            while places > 0 && mantissa.checked_mul(unit).is_none() {
-                cut |= mantissa % 10 != 0;
-                mantissa /= 10;
-                places -= 1;
-            }
-            match mantissa.checked_mul(unit) {
-                Some(value) => value,
-                None => return i128::MAX,
-            }
+    let mut places: Vec<u8> = (0..PLACES).map(|at| number.decimal_place(at)).collect();
+    for _ in 0..bits {
+        let mut carry = 0;
+        for digit in places.iter_mut().rev() {
+            let twice = *digit * 2 + carry;
+            *digit = twice % 10;
+            carry = twice / 10;
         }
-    };
-    while places > 0 && value > 0 {
-        cut |= value % 10 != 0;
-        value /= 10;
-        places -= 1;
+        value = value.saturating_mul(2).saturating_add(u128::from(carry));
     }
-    while places < 0 && value != 0 {
-        match value.checked_mul(10) {
-            Some(next) => value = next,
-            None => return i128::MAX,
-        }
-        places += 1;
-    }
-    value.saturating_add(i128::from(cut))
+    let left = places.iter().any(|digit| *digit != 0) || number.has_more_from(PLACES);
+    value.saturating_add(u128::from(left))
 }
 
 impl fmt::Display for Quantity {
-    /// The canonical form: the largest suffix that leaves a whole number.
+    /// The canonical form: the largest suffix that leaves a whole number. As in Kubernetes, binary quantities below
+    /// 1024 or with a fraction are printed with decimal suffixes, and what exceeds `E` with an exponent; so are binary
+    /// sums too large to be read back with a binary suffix.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const BINARY: [(&str, u32); 7] = [
             ("Ei", 60),
@@ -275,43 +250,38 @@ impl fmt::Display for Quantity {
             ("Ki", 10),
             ("", 0),
         ];
-        const DECIMAL: [(&str, u32); 10] = [
-            ("E", 27),
-            ("P", 24),
-            ("T", 21),
-            ("G", 18),
-            ("M", 15),
-            ("k", 12),
-            ("", 9),
-            ("m", 6),
-            ("u", 3),
-            ("n", 0),
-        ];
-        let sign = if self.nanos < 0 { "-" } else { "" };
-        let magnitude = self.nanos.unsigned_abs();
-        if magnitude == 0 {
-            return f.pad("0");
+        const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+        let mut number = self.nanos.unsigned_abs();
+        if number == 0 {
+            return f.pad_integral(true, "", "0");
         }
-        if self.format == Format::BinarySi && magnitude.is_multiple_of(NANO.unsigned_abs()) {
-            let units = magnitude / NANO.unsigned_abs();
-            for (name, bits) in BINARY {
-                if units.trailing_zeros() >= bits {
-                    return f.pad(&format!("{sign}{}{name}", units >> bits));
-                }
-            }
+        let positive = self.nanos > 0;
+        let nano = NANO.unsigned_abs();
+        if self.format == Format::BinarySi
+            && number.is_multiple_of(nano)
+            && (1024 * nano..=BINARY_CAP).contains(&number)
+        {
+            let units = number / nano;
+            let (name, bits) = BINARY
+                .into_iter()
+                .find(|(_, bits)| units.trailing_zeros() >= *bits)
+                .unwrap_or(("", 0));
+            return f.pad_integral(positive, "", &format!("{}{name}", units >> bits));
         }
-        for (name, exponent) in DECIMAL {
-            let scale = 10u128.pow(exponent);
-            if magnitude.is_multiple_of(scale) {
-                let name = match (self.format, exponent) {
-                    (Format::DecimalExponent, 9) => String::new(),
-                    (Format::DecimalExponent, _) => format!("e{}", i64::from(exponent) - 9),
-                    _ => name.to_owned(),
-                };
-                return f.pad(&format!("{sign}{}{name}", magnitude / scale));
-            }
+        let mut power = -9i32;
+        while number.is_multiple_of(1000) {
+            number /= 1000;
+            power += 3;
         }
-        Ok(())
+        let name = usize::try_from((power + 9) / 3)
+            .ok()
+            .and_then(|at| DECIMAL.get(at));
+        let text = match (self.format, name) {
+            (Format::DecimalSi | Format::BinarySi, Some(name)) => format!("{number}{name}"),
+            _ if power == 0 => number.to_string(),
+            _ => format!("{number}e{power}"),
+        };
+        f.pad_integral(positive, "", &text)
     }
 }
 
@@ -417,7 +387,8 @@ impl<'de> Deserialize<'de> for Quantity {
                 v.to_string().parse().map_err(E::custom)
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<Quantity, E> {
-                v.parse().map_err(E::custom)
+                // An API server ignores blanks around a quantity in JSON, though not elsewhere.
+                v.trim().parse().map_err(E::custom)
             }
         }
         d.deserialize_any(Visitor)

@@ -3,13 +3,15 @@
 //! A [`Requirement`] is a set of label values, listed or excluded, with optional integer bounds. [`Requirements`] maps
 //! keys to them. Keys are normalised when a requirement is built (S-33).
 
-use std::collections::BTreeMap;
+mod compatible;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::label::{self, Labels};
+pub use self::compatible::{Conflict, Requirements, Undefined};
+use super::label;
 use super::resources::Name;
 
 /// Operator of a node selector requirement, all eight.
@@ -53,7 +55,7 @@ pub struct RequirementSpec {
     /// Operator.
     pub operator: Operator,
     /// Values as written.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Name>,
     /// How many distinct values a claim must keep (NodePools only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +80,16 @@ impl RequirementSpec {
 }
 
 /// The set of values that one label may take (S-23): listed values, or all but the excluded ones (`complement`), within
-/// integer bounds.
+/// integer bounds. Only a complement set has bounds.
+///
+/// Asking for a value is O(log values); combining two requirements is linear in their values.
+///
+/// ```
+/// use tetrapod::model::requirement::{Operator, Requirement};
+/// let large = Requirement::new("cpu-cores", Operator::Gt, ["5"]);
+/// let listed = Requirement::new("cpu-cores", Operator::In, ["7", "abc", "3"]);
+/// assert_eq!(large.intersection(&listed).to_string(), "cpu-cores In [7]");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Requirement {
     key: Name,
@@ -336,184 +347,33 @@ fn merged_bounds(a: &Requirement, b: &Requirement) -> (Option<i64>, Option<i64>)
 }
 
 impl fmt::Display for Requirement {
+    /// `key In [a, b]`, `key Exists`, `key in 6..=9 NotIn [7]`; at most eight values are shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = &self.key;
+        f.write_str(&self.key)?;
         match (self.gte, self.lte) {
-            (Some(low), Some(high)) => return write!(f, "{key} in {low}..={high}"),
-            (Some(low), None) => return write!(f, "{key} >= {low}"),
-            (None, Some(high)) => return write!(f, "{key} <= {high}"),
-            (None, None) => {}
+            (Some(low), Some(high)) => write!(f, " in {low}..={high}")?,
+            (Some(low), None) => write!(f, " >= {low}")?,
+            (None, Some(high)) => write!(f, " <= {high}")?,
+            (None, None) => write!(f, " {}", self.operator())?,
         }
-        match self.operator() {
-            operator @ (Operator::In | Operator::NotIn) => {
-                let shown: Vec<&str> = self.values.iter().take(8).map(AsRef::as_ref).collect();
-                let more = if self.values.len() > shown.len() {
-                    ", ..."
-                } else {
-                    ""
-                };
-                write!(f, "{key} {operator} [{}{more}]", shown.join(", "))
-            }
-            operator => write!(f, "{key} {operator}"),
+        if self.values.is_empty() {
+            return Ok(());
         }
+        if self.gte.is_some() || self.lte.is_some() {
+            write!(f, " {}", self.operator())?;
+        }
+        let shown: Vec<&str> = self.values.iter().take(8).map(AsRef::as_ref).collect();
+        let more = if self.values.len() > shown.len() {
+            ", ..."
+        } else {
+            ""
+        };
+        write!(f, " [{}{more}]", shown.join(", "))
     }
 }
 
 impl Serialize for Requirement {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(self)
-    }
-}
-
-/// Which undefined keys a side may leave open (S-30, S-31).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "closed: a claim or a node")]
-pub enum Undefined<'a> {
-    /// Existing nodes: an absent label is absent.
-    Denied,
-    /// New claims: these well-known keys may still take any value.
-    Allowed(&'a BTreeSet<Name>),
-}
-
-/// Why two sets of requirements do not go together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub enum Conflict {
-    /// The asked key is defined on neither the pool, the type nor the node.
-    UndefinedLabel {
-        /// What is asked.
-        asked: Box<Requirement>,
-    },
-    /// Both sides define the key and no value suits both.
-    Disjoint {
-        /// What is asked.
-        asked: Box<Requirement>,
-        /// What is offered.
-        offered: Box<Requirement>,
-    },
-}
-
-/// Requirements by key; reading an undefined key means "any value" (S-28).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Requirements {
-    by_key: BTreeMap<Name, Requirement>,
-}
-
-impl Requirements {
-    /// No requirements.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// What `labels` say: one single-valued requirement per label.
-    #[must_use]
-    pub fn from_labels(labels: &Labels) -> Self {
-        let mut all = Self::new();
-        for (key, value) in labels.iter() {
-            all.add(Requirement::new(key, Operator::In, [Name::clone(value)]));
-        }
-        all
-    }
-
-    /// What a manifest's list means: the intersection per key.
-    #[must_use]
-    pub fn from_specs<'a>(specs: impl IntoIterator<Item = &'a RequirementSpec>) -> Self {
-        let mut all = Self::new();
-        for spec in specs {
-            all.add(Requirement::from_spec(spec));
-        }
-        all
-    }
-
-    /// Intersects `requirement` with what is there (S-28).
-    pub fn add(&mut self, requirement: Requirement) {
-        match self.by_key.get_mut(requirement.key()) {
-            Some(held) => *held = held.intersection(&requirement),
-            None => {
-                self.by_key
-                    .insert(Name::clone(requirement.key()), requirement);
-            }
-        }
-    }
-
-    /// Intersects every requirement of `other` with what is there.
-    pub fn add_all(&mut self, other: &Self) {
-        for requirement in other.iter() {
-            self.add(requirement.clone());
-        }
-    }
-
-    /// The requirement on `key`, if the key is defined.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Requirement> {
-        self.by_key.get(key)
-    }
-
-    /// Removes `key` and returns what was required of it.
-    pub fn remove(&mut self, key: &str) -> Option<Requirement> {
-        self.by_key.remove(key)
-    }
-
-    /// Requirements in key order.
-    pub fn iter(&self) -> impl Iterator<Item = &Requirement> + '_ {
-        self.by_key.values()
-    }
-
-    /// How many keys are defined.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.by_key.len()
-    }
-
-    /// Whether no key is defined.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
-    }
-
-    /// Whether every key that both define has a common value (S-29).
-    ///
-    /// # Errors
-    /// The first conflict in key order.
-    pub fn intersects(&self, asked: &Self) -> Result<(), Conflict> {
-        for want in asked.iter() {
-            if let Some(have) = self.get(want.key())
-                && !have.accepts(want)
-            {
-                return Err(Conflict::Disjoint {
-                    asked: Box::new(want.clone()),
-                    offered: Box::new(have.clone()),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether what this side offers can meet what is `asked` (S-30).
-    ///
-    /// # Errors
-    /// The first conflict in key order, undefined labels first.
-    pub fn compatible(&self, asked: &Self, undefined: Undefined<'_>) -> Result<(), Conflict> {
-        for want in asked.iter() {
-            let open = matches!(undefined, Undefined::Allowed(keys) if keys.contains(want.key()));
-            let absent_ok = matches!(want.operator(), Operator::NotIn | Operator::DoesNotExist);
-            if !open && !absent_ok && self.get(want.key()).is_none() {
-                return Err(Conflict::UndefinedLabel {
-                    asked: Box::new(want.clone()),
-                });
-            }
-        }
-        self.intersects(asked)
-    }
-}
-
-impl FromIterator<Requirement> for Requirements {
-    fn from_iter<I: IntoIterator<Item = Requirement>>(iter: I) -> Self {
-        let mut all = Self::new();
-        for requirement in iter {
-            all.add(requirement);
-        }
-        all
     }
 }

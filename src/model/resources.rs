@@ -24,7 +24,18 @@ pub const NODES: &str = "nodes";
 /// What huge-page resource names start with.
 pub const HUGEPAGES_PREFIX: &str = "hugepages-";
 
-/// Quantities by resource name, sorted by name. A missing name counts as 0 (S-14).
+/// Quantities by resource name, sorted by name. A missing name counts as 0 (S-14), but 0 and missing are not equal.
+///
+/// Lists are short: operations on two lists search by name, and allocate only to add a name.
+///
+/// ```
+/// use tetrapod::model::resources::{CPU, MEMORY, ResourceList};
+/// let mut sum: ResourceList = [(CPU, "500m".parse().unwrap())].into_iter().collect();
+/// let other: ResourceList = [(CPU, "1".parse().unwrap()), (MEMORY, "1Gi".parse().unwrap())].into_iter().collect();
+/// sum.add(&other);
+/// assert_eq!(sum.amount(CPU), "1500m".parse().unwrap());
+/// assert!(other.fits(&sum));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceList(Vec<(Name, Quantity)>);
 
@@ -87,8 +98,23 @@ impl ResourceList {
         self.0.is_empty()
     }
 
+    /// Whether a request of this list fits `total` (S-14): nothing in `total` is negative, and every quantity is at most
+    /// that of `total`, where a missing one counts as 0.
+    #[must_use]
+    pub fn fits(&self, total: &Self) -> bool {
+        total.0.iter().all(|(_, held)| !held.is_negative())
+            && self
+                .0
+                .iter()
+                .all(|(name, asked)| *asked <= total.amount(name))
+    }
+
     /// Adds every quantity of `other`: the merge of S-15.
     pub fn add(&mut self, other: &Self) {
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+            return;
+        }
         for (name, quantity) in &other.0 {
             match self.position(name) {
                 Ok(at) => self.0[at].1 += *quantity,

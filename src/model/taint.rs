@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::is_default;
 use super::resources::Name;
 
 /// What a taint does to pods that do not tolerate it.
@@ -26,7 +27,7 @@ pub struct Taint {
     /// Taint key.
     pub key: Name,
     /// Taint value, empty when absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub value: Name,
     /// Taint effect.
     pub effect: TaintEffect,
@@ -87,19 +88,31 @@ pub enum TolerationOperator {
 }
 
 /// A toleration of a pod.
+///
+/// ```
+/// use tetrapod::model::taint::{Taint, TaintEffect, Toleration};
+/// let taint = Taint::new("nvidia.com/gpu", "true", TaintEffect::NoSchedule);
+/// assert!(Toleration::exists("nvidia.com/gpu").tolerates(&taint));
+/// assert!(!Toleration::exists("other").tolerates(&taint));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Toleration {
-    /// Key of the taint, or `None` for every key (then the operator is `Exists`).
+    /// Key of the taint; `None` or the empty key stands for every key (an API server takes it with `Exists` only).
+    #[serde(skip_serializing_if = "is_default")]
     pub key: Option<Name>,
     /// How the value is compared.
+    #[serde(skip_serializing_if = "is_default")]
     pub operator: TolerationOperator,
     /// Value to compare with, empty when absent.
+    #[serde(skip_serializing_if = "is_default")]
     pub value: Name,
     /// Effect of the taint, or `None` for every effect.
+    #[serde(skip_serializing_if = "is_default")]
     pub effect: Option<TaintEffect>,
     /// How long a `NoExecute` taint is tolerated, in seconds.
+    #[serde(skip_serializing_if = "is_default")]
     pub toleration_seconds: Option<i64>,
 }
 
@@ -129,17 +142,11 @@ impl Toleration {
         if self.effect.is_some_and(|effect| effect != taint.effect) {
             return false;
         }
-        match &self.key {
-            Some(key) if *key != taint.key => return false,
-            None if self.operator != TolerationOperator::Exists => return false,
-            _ => {}
+        let any_key = self.key.as_deref().is_none_or(str::is_empty);
+        if !any_key && self.key.as_ref() != Some(&taint.key) {
+            return false;
         }
-        let numbers = || {
-            Some((
-                taint.value.parse::<i64>().ok()?,
-                self.value.parse::<i64>().ok()?,
-            ))
-        };
+        let numbers = || Some((integer(&taint.value)?, integer(&self.value)?));
         match self.operator {
             TolerationOperator::Exists => true,
             TolerationOperator::Equal => self.value == taint.value,
@@ -149,7 +156,16 @@ impl Toleration {
     }
 }
 
+/// The integer that `text` is, if it is written in the canonical form that Kubernetes asks for here (no `+`, no leading
+/// zeros).
+fn integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let canonical = text == "0" || !digits.starts_with(['0', '+']);
+    text.parse().ok().filter(|_| canonical)
+}
+
 /// The first of `taints` that keeps a pod with `tolerations` away; `PreferNoSchedule` counts only when `soft` is set.
+/// O(taints x tolerations).
 #[must_use]
 pub fn untolerated<'a>(
     taints: &'a [Taint],

@@ -1,5 +1,6 @@
 //! Plans: decisions with names again. The serde form is the result format of the command line.
 
+pub mod decode;
 pub mod scaling;
 
 use serde::{Deserialize, Serialize};
@@ -106,17 +107,6 @@ pub struct Totals {
     pub unschedulable: usize,
 }
 
-/// How far preferences are met (M-2).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Preferences {
-    /// Weight of all preferences of the placed pods.
-    pub weight_total: u64,
-    /// Weight of those met.
-    pub weight_met: u64,
-}
-
 /// One entry of a BatchAddClusterNodes request (H-25). Field names are the API's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -162,8 +152,6 @@ pub struct Plan {
     /// A proven lower bound on the hourly price of every valid plan that places the same pods (M-7); 0 when none was
     /// computed.
     pub lower_bound: Price,
-    /// How far preferences are met.
-    pub preferences: Preferences,
     /// Requests that scale HyperPod's groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaling: Vec<BatchAddClusterNodes>,

@@ -1,1 +1,67 @@
-//! Third floor: the solver. Dense ids only.
+//! Third floor: the solver. Imports [`base`](crate::base) and [`problem`](crate::problem) only: dense ids, no names, no
+//! clock.
+//!
+//! How a plan is found:
+//!
+//! 1. [`values`] puts a price on every pod class: what a pod costs at least, bought alone or by its largest share.
+//! 2. [`construct`] builds a whole plan from such values: free room on existing nodes first, then new nodes, each
+//!    seeded with the most expensive pod that waits and bought as the option with the least price per value of what it
+//!    then holds; a node that works is repeated as often as pods and stocks allow.
+//! 3. [`search`] tries several values and fill orders, raises the value of pods that ended on poor nodes and builds
+//!    again, then repacks small groups of nodes; the best plan by the [`objective`](score) wins.
+//!
+//! All choices are made by comparing numbers with total tie-breaks, so the same problem gives the same plan.
+
+pub mod bound;
+pub mod candidates;
+pub mod construct;
+pub mod existing;
+pub mod fill;
+pub mod holds;
+pub mod score;
+pub mod search;
+pub mod values;
+
+use crate::problem::{ClassId, NodeId, OptionId};
+
+/// Where pods go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "closed: a node exists or is bought"
+)]
+pub enum Target {
+    /// An existing node.
+    Node(NodeId),
+    /// A new node bought by this option.
+    Option(OptionId),
+}
+
+/// Equal nodes with equal content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Group {
+    /// The node, or how it is bought.
+    pub target: Target,
+    /// Pods per node by class.
+    pub content: Vec<(ClassId, u32)>,
+    /// How many such nodes; 1 for an existing one.
+    pub times: u32,
+}
+
+/// What the solver decided.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Outcome {
+    /// Nodes with what they get.
+    pub groups: Vec<Group>,
+    /// Pods that stay pending, by class.
+    pub unplaced: Vec<(ClassId, u32)>,
+    /// A proven lower bound on the price of every plan that places the same pods (M-7).
+    pub lower_bound: crate::model::price::Price,
+    /// How good the plan is.
+    pub score: score::Score,
+    /// Inner steps taken: the deterministic measure of work.
+    pub work: u64,
+}

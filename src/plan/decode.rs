@@ -1,0 +1,336 @@
+//! From dense ids back to names: an outcome becomes a plan.
+
+use std::cmp::Ordering;
+
+use super::{ChosenOffering, ExistingPlacement, Plan, PlannedClaim, Totals};
+use crate::base::index::{Ix as _, IxVec};
+use crate::model::instance_type::{CapacityType, InstanceType, Offering};
+use crate::model::price::Price;
+use crate::model::resources::{Name, ResourceList};
+use crate::problem::compile::Views;
+use crate::problem::{ClassId, OptionId, PoolId, Problem, Symbols};
+use crate::solver::construct::{give_back, take};
+use crate::solver::holds::{distinct_values, holders, stock_allows};
+use crate::solver::{Group, Outcome, Target};
+
+/// How many fall-backs a claim lists at most.
+const MAX_FALLBACKS: usize = 64;
+
+/// The pods that an outcome leaves pending: positions in the snapshot with their class.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Left {
+    /// By class, in order.
+    pub pods: Vec<(ClassId, Vec<u32>)>,
+}
+
+struct Decoder<'d, 'a> {
+    views: &'d Views<'a>,
+    problem: &'d Problem,
+    symbols: &'d Symbols,
+    next: IxVec<ClassId, usize>,
+    stocks: Vec<i128>,
+}
+
+/// What the stocks of `problem` hold after `outcome`.
+#[must_use]
+pub fn stocks_after(problem: &Problem, outcome: &Outcome) -> Vec<i128> {
+    let mut stocks: Vec<i128> = problem.stocks.iter().map(|stock| stock.left).collect();
+    for group in &outcome.groups {
+        if let Target::Option(option) = group.target {
+            take(problem, &mut stocks, option, group.times);
+        }
+    }
+    stocks
+}
+
+/// Names the decisions of `outcome`. The pods that stay pending come back apart: what to say of them is the
+/// explanation's subject. O(pods + groups x options).
+pub fn decode(
+    views: &Views<'_>,
+    problem: &Problem,
+    symbols: &Symbols,
+    outcome: &Outcome,
+) -> (Plan, Left) {
+    let mut decoder = Decoder {
+        views,
+        problem,
+        symbols,
+        next: IxVec::filled(problem.classes.len(), 0),
+        stocks: stocks_after(problem, outcome),
+    };
+    let mut plan = Plan::default();
+    for group in &outcome.groups {
+        match group.target {
+            Target::Node(node) => {
+                let view = &views.nodes[problem.nodes[node].view as usize];
+                let pods = decoder.pods(&group.content);
+                plan.existing_nodes.push(ExistingPlacement {
+                    node: Name::clone(&view.name),
+                    pods,
+                });
+            }
+            Target::Option(option) => {
+                let pattern = decoder.claim(group, option);
+                for _ in 0..group.times {
+                    let pods = decoder.pods(&group.content);
+                    plan.new_node_claims.push(PlannedClaim {
+                        pods,
+                        ..pattern.clone()
+                    });
+                }
+            }
+        }
+    }
+    let left = outcome.unplaced.iter().map(|(class, count)| {
+        let pods = &symbols.pods[*class];
+        let from = decoder.next[*class];
+        (
+            *class,
+            pods[from..].iter().take(*count as usize).copied().collect(),
+        )
+    });
+    let left = Left {
+        pods: left.collect(),
+    };
+    plan.totals = totals(&plan);
+    plan.lower_bound = outcome.lower_bound;
+    (plan, left)
+}
+
+/// Sums over a plan.
+#[must_use]
+pub fn totals(plan: &Plan) -> Totals {
+    let chosen = || {
+        plan.new_node_claims
+            .iter()
+            .map(|claim| claim.cheapest.price)
+    };
+    let on_new: usize = plan
+        .new_node_claims
+        .iter()
+        .map(|claim| claim.pods.len())
+        .sum();
+    let on_existing: usize = plan
+        .existing_nodes
+        .iter()
+        .map(|placement| placement.pods.len())
+        .sum();
+    Totals {
+        new_nodes: plan.new_node_claims.len(),
+        hourly_price: chosen().flatten().sum(),
+        unknown_price_nodes: chosen().filter(Option::is_none).count(),
+        scheduled: on_new + on_existing,
+        unschedulable: plan.unschedulable.len(),
+    }
+}
+
+impl<'a> Decoder<'_, 'a> {
+    /// The next pods of each class of `content`, by name.
+    fn pods(&mut self, content: &[(ClassId, u32)]) -> Vec<Name> {
+        let mut names = Vec::with_capacity(content.iter().map(|(_, n)| *n as usize).sum());
+        for (class, count) in content {
+            let from = self.next[*class];
+            let to = (from + *count as usize).min(self.symbols.pods[*class].len());
+            self.next[*class] = to;
+            for position in &self.symbols.pods[*class][from..to] {
+                names.push(Name::from(
+                    self.views.snapshot.pods[*position as usize].key(),
+                ));
+            }
+        }
+        names
+    }
+
+    fn parts(&self, option: OptionId) -> (&'a InstanceType, &'a Offering) {
+        let row = &self.problem.options[option];
+        let types = self.views.pools.templates[row.pool.at()].types;
+        let instance_type = &types[self.problem.pairs[row.pair].instance_type as usize];
+        (
+            instance_type,
+            &instance_type.offerings[row.offering as usize],
+        )
+    }
+
+    fn offering(&self, option: OptionId) -> ChosenOffering {
+        let (instance_type, offering) = self.parts(option);
+        ChosenOffering {
+            instance_type: Name::clone(&instance_type.name),
+            zone: Name::clone(&offering.zone),
+            capacity_type: offering.capacity_type,
+            price: self.problem.options[option].price,
+            instance_group: offering.instance_group.clone(),
+            reservation_id: offering.reservation_id.clone(),
+        }
+    }
+
+    /// Everything about the claims of `group` but the pods' names.
+    fn claim(&mut self, group: &Group, chosen: OptionId) -> PlannedClaim {
+        let problem = self.problem;
+        let pool = problem.options[chosen].pool;
+        let holding = holders(problem, pool, &group.content);
+        // A fall-back must fit the limits in place of the chosen option (M-5), and is not cheaper than it.
+        give_back(problem, &mut self.stocks, chosen, 1);
+        let allowed: Vec<OptionId> = holding
+            .iter()
+            .filter(|option| *option == chosen || stock_allows(problem, &self.stocks, *option) > 0)
+            .filter(|option| by_price(problem, chosen, *option) != Ordering::Greater)
+            .collect();
+        take(problem, &mut self.stocks, chosen, 1);
+
+        let (zones, capacity_types, listed) = self.widest(pool, chosen, &allowed);
+        let mut fallbacks: Vec<OptionId> = allowed
+            .iter()
+            .copied()
+            .filter(|option| *option != chosen)
+            .collect();
+        fallbacks.sort_by(|a, b| by_price(problem, *a, *b).then_with(|| a.cmp(b)));
+        fallbacks.truncate(MAX_FALLBACKS);
+
+        let mut instance_types = self.type_names(chosen, listed);
+        instance_types.truncate(self.views.snapshot.options.truncate_instance_types.max(1));
+        let mut requests = ResourceList::new();
+        for (class, count) in &group.content {
+            let mut own = self.symbols.requests[*class].clone();
+            for (name, quantity) in self.symbols.requests[*class].iter() {
+                own.set_shared(Name::clone(name), quantity.times(i64::from(*count)));
+            }
+            requests.add(&own);
+        }
+        requests.add(&self.symbols.daemons[problem.options[chosen].room]);
+        let relaxed = {
+            let have = distinct_values(problem, pool, &holding);
+            problem.pools[pool]
+                .min_values
+                .iter()
+                .zip(have)
+                .any(|(rule, have)| have < rule.at_least)
+        };
+        let cheapest = self.offering(chosen);
+        PlannedClaim {
+            node_pool: Name::clone(&self.views.pools.templates[pool.at()].pool.name),
+            pods: Vec::new(),
+            instance_types,
+            zones,
+            capacity_types,
+            instance_group: cheapest.instance_group.clone(),
+            cheapest,
+            requests,
+            fallbacks: fallbacks
+                .into_iter()
+                .map(|option| self.offering(option))
+                .collect(),
+            min_values_relaxed: relaxed,
+        }
+    }
+
+    /// Zones and capacity types as wide as every combination with a listed type stays allowed, and the options of the
+    /// listed types within them. Reserved capacity is pinned (S-124).
+    fn widest(
+        &self,
+        pool: PoolId,
+        chosen: OptionId,
+        allowed: &[OptionId],
+    ) -> (Vec<Name>, Vec<CapacityType>, Vec<OptionId>) {
+        let (_, start) = self.parts(chosen);
+        let mut zones: Vec<&Name> = vec![&start.zone];
+        let mut capacity_types = vec![start.capacity_type];
+        let of_pool: Vec<(OptionId, &InstanceType, &Offering)> = self.problem.pools[pool]
+            .options
+            .iter()
+            .map(|option| {
+                let (instance_type, offering) = self.parts(option);
+                (option, instance_type, offering)
+            })
+            .collect();
+        let is_allowed = |option: OptionId| allowed.binary_search(&option).is_ok();
+        let within = |zones: &[&Name], kinds: &[CapacityType]| {
+            let inside =
+                |o: &Offering| zones.contains(&&o.zone) && kinds.contains(&o.capacity_type);
+            let mut kept: Vec<(OptionId, &Name)> = Vec::new();
+            let mut spoilt: Vec<&Name> = Vec::new();
+            for (option, instance_type, _) in of_pool.iter().filter(|(_, _, o)| inside(o)) {
+                if is_allowed(*option) {
+                    kept.push((*option, &instance_type.name));
+                } else {
+                    spoilt.push(&instance_type.name);
+                }
+            }
+            spoilt.sort();
+            kept.retain(|(_, name)| spoilt.binary_search(name).is_err());
+            kept
+        };
+        let types_of = |kept: &[(OptionId, &Name)]| {
+            let mut names: Vec<Name> = kept.iter().map(|(_, name)| Name::clone(name)).collect();
+            names.sort();
+            names.dedup();
+            names
+        };
+        let mut listed = within(&zones, &capacity_types);
+        if start.capacity_type != CapacityType::Reserved {
+            let mut further: Vec<(CapacityType, &Name)> = of_pool
+                .iter()
+                .filter(|(option, _, o)| {
+                    o.capacity_type != CapacityType::Reserved && is_allowed(*option)
+                })
+                .map(|(_, _, o)| (o.capacity_type, &o.zone))
+                .collect();
+            further.sort();
+            further.dedup();
+            for (kind, zone) in further {
+                let mut more_zones = zones.clone();
+                let mut more_kinds = capacity_types.clone();
+                if !more_zones.contains(&zone) {
+                    more_zones.push(zone);
+                }
+                if !more_kinds.contains(&kind) {
+                    more_kinds.push(kind);
+                }
+                let wider = within(&more_zones, &more_kinds);
+                let (before, after) = (types_of(&listed), types_of(&wider));
+                if before.iter().all(|name| after.binary_search(name).is_ok()) {
+                    (zones, capacity_types, listed) = (more_zones, more_kinds, wider);
+                }
+            }
+        }
+        zones.sort();
+        capacity_types.sort_unstable();
+        let zones = zones.into_iter().map(Name::clone).collect();
+        (
+            zones,
+            capacity_types,
+            listed.into_iter().map(|(option, _)| option).collect(),
+        )
+    }
+
+    /// Names of the types of `options`, cheapest first, that of `chosen` before all of its price.
+    fn type_names(&self, chosen: OptionId, options: Vec<OptionId>) -> Vec<Name> {
+        let problem = self.problem;
+        let mut order: Vec<OptionId> = options;
+        if !order.contains(&chosen) {
+            order.push(chosen);
+        }
+        order.sort_by(|a, b| {
+            by_price(problem, *a, *b)
+                .then_with(|| (*a != chosen).cmp(&(*b != chosen)))
+                .then_with(|| self.parts(*a).0.name.cmp(&self.parts(*b).0.name))
+        });
+        let mut names: Vec<Name> = Vec::new();
+        for option in order {
+            let name = &self.parts(option).0.name;
+            if !names.contains(name) {
+                names.push(Name::clone(name));
+            }
+        }
+        names
+    }
+}
+
+/// Cheaper first, unknown prices last; a spot offering without a price stands just before on-demand (M-9).
+fn by_price(problem: &Problem, a: OptionId, b: OptionId) -> Ordering {
+    let key = |option: OptionId| {
+        let estimate = problem.options[option].estimate;
+        (estimate.is_none(), estimate.unwrap_or(Price::ZERO))
+    };
+    key(a).cmp(&key(b))
+}

@@ -1,0 +1,165 @@
+//! Pods collapsed into classes.
+//!
+//! Replicas share their specification, so most pods find their class by one look-up of the specification's address;
+//! what is compared structurally is done once per distinct specification. Classes are ordered by their most demanding
+//! look (the order does not decide plans) and, within, by what makes them equal, so that the order of the input does not
+//! show.
+
+use super::SignatureId;
+use super::selectors::Selectors;
+use crate::base::hash::FastMap;
+use crate::base::index::Ix as _;
+use crate::explain::reason::{Code, Reason};
+use crate::model::cluster::Snapshot;
+use crate::model::pod::{HostPort, Pod, PodSpec};
+use crate::model::resources::ResourceList;
+use crate::view::pods::{Term, node_terms};
+use crate::view::volumes::Volumes;
+
+/// What makes pods equal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ClassKey {
+    /// Requests.
+    pub requests: ResourceList,
+    /// Selectors and tolerations.
+    pub signature: SignatureId,
+    /// Host ports.
+    pub ports: Vec<HostPort>,
+    /// Priority.
+    pub priority: i32,
+}
+
+/// The pods to place, by class.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Grouping {
+    /// Keys of the classes in first-seen order.
+    pub keys: Vec<ClassKey>,
+    /// Positions of each class's pods in the snapshot.
+    pub pods: Vec<Vec<u32>>,
+    /// Pods that cannot be placed whatever happens.
+    pub refused: Vec<(u32, Reason)>,
+    /// Selectors of all classes.
+    pub selectors: Selectors,
+}
+
+impl Grouping {
+    /// Groups the pods for which `waits(position, pod)` holds. O(pods + distinct specifications).
+    #[must_use]
+    pub fn new(
+        snapshot: &Snapshot,
+        volumes: &Volumes<'_>,
+        waits: impl Fn(u32, &Pod) -> bool,
+    ) -> Self {
+        let mut grouping = Self::default();
+        let mut by_spec: FastMap<*const PodSpec, usize> = FastMap::default();
+        let mut by_key: FastMap<ClassKey, usize> = FastMap::default();
+        for (position, pod) in snapshot.pods.iter().enumerate() {
+            let position = u32::try_from(position).unwrap_or(u32::MAX);
+            if !waits(position, pod) {
+                continue;
+            }
+            // What depends on the pod itself and not on its specification alone cannot be looked up by address.
+            let own = !pod.spec.volumes.is_empty()
+                || pod
+                    .detail
+                    .as_deref()
+                    .is_some_and(|d| !d.actuated.is_empty());
+            let address = std::sync::Arc::as_ptr(&pod.spec);
+            if !own && let Some(class) = by_spec.get(&address) {
+                grouping.pods[*class].push(position);
+                continue;
+            }
+            match key_of(pod, volumes, &mut grouping.selectors) {
+                Err(reason) => grouping.refused.push((position, reason)),
+                Ok(key) => {
+                    let keys = &mut grouping.keys;
+                    let pods = &mut grouping.pods;
+                    let class = *by_key.entry(key).or_insert_with_key(|key| {
+                        keys.push(key.clone());
+                        pods.push(Vec::new());
+                        keys.len() - 1
+                    });
+                    grouping.pods[class].push(position);
+                    if !own {
+                        by_spec.insert(address, class);
+                    }
+                }
+            }
+        }
+        grouping
+    }
+}
+
+fn key_of(pod: &Pod, volumes: &Volumes<'_>, selectors: &mut Selectors) -> Result<ClassKey, Reason> {
+    if pod.spec.uses_resource_claims() {
+        let message =
+            "the pod uses resource claims (dynamic resource allocation), which are not supported";
+        return Err(Reason::new(
+            format!("Pod {}", pod.key()),
+            Code::Dra,
+            message,
+        ));
+    }
+    let alternatives = volumes.alternatives(pod)?;
+    let mut terms: Vec<Term> = Vec::new();
+    for term in node_terms(&pod.spec) {
+        for volume in &alternatives {
+            let mut joined = term.clone();
+            joined.requirements.add_all(volume);
+            terms.push(joined);
+        }
+    }
+    let requests = pod.requests();
+    if let Some((name, quantity)) = requests.iter().find(|(_, quantity)| quantity.is_negative()) {
+        let message = format!("it requests {quantity} of {name}; a request cannot be negative");
+        return Err(Reason::new(
+            format!("Pod {}", pod.key()),
+            Code::InvalidPod,
+            message,
+        ));
+    }
+    Ok(ClassKey {
+        requests,
+        signature: selectors.signature(terms, &pod.spec.tolerations),
+        ports: pod.spec.host_ports(),
+        priority: pod.spec.priority,
+    })
+}
+
+/// A fixed order of classes that does not depend on the order of the input: by content only. Signatures are compared by
+/// the first pod's name when everything else is equal.
+#[must_use]
+pub fn canonical_order(grouping: &Grouping, snapshot: &Snapshot) -> Vec<usize> {
+    let first_pod = |class: &usize| {
+        let least = grouping.pods[*class]
+            .iter()
+            .map(|at| &snapshot.pods[*at as usize])
+            .map(|p| (&p.namespace, &p.name));
+        least.min()
+    };
+    let mut order: Vec<(usize, _)> = (0..grouping.keys.len())
+        .map(|class| (class, first_pod(&class)))
+        .collect();
+    order.sort_by(|(a, first_a), (b, first_b)| {
+        let (ka, kb) = (&grouping.keys[*a], &grouping.keys[*b]);
+        (kb.priority, &kb.requests)
+            .cmp(&(ka.priority, &ka.requests))
+            .then_with(|| ka.ports.cmp(&kb.ports))
+            .then_with(|| first_a.cmp(first_b))
+    });
+    order.into_iter().map(|(class, _)| class).collect()
+}
+
+/// Whether any of `a` clashes with any of `b`.
+#[must_use]
+pub fn clash(a: &[HostPort], b: &[HostPort]) -> bool {
+    a.iter().any(|x| b.iter().any(|y| x.clashes_with(y)))
+}
+
+/// The identifier of the class at `position` of the canonical order.
+#[must_use]
+pub fn id(position: usize) -> super::ClassId {
+    super::ClassId::new(position)
+}

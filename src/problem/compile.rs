@@ -1,0 +1,294 @@
+//! From a snapshot to a problem: the one big translation.
+
+use std::collections::BTreeMap;
+
+use super::classes::{Grouping, canonical_order, clash};
+use super::options::OptionTable;
+use super::units::Survey;
+use super::{Class, ClassId, MinValues, NodeId, NodeRow, OptionId, Problem, SetId, Symbols, nodes};
+use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
+use crate::base::index::{Ix, IxVec};
+use crate::hyperpod::capacity::ClassCapacity;
+use crate::model::cluster::Snapshot;
+use crate::model::instance_type::InstanceType;
+use crate::model::label;
+use crate::model::requirement::{Operator, Requirements};
+use crate::model::resources::Name;
+use crate::view::daemons::{Daemon, daemons};
+use crate::view::nodes::{ExistingNode, existing};
+use crate::view::pods::waits;
+use crate::view::pools::{Pools, Template};
+use crate::view::volumes::Volumes;
+
+/// The views that a problem is compiled from; plans and explanations read names from them.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Views<'a> {
+    /// The snapshot.
+    pub snapshot: &'a Snapshot,
+    /// Pools.
+    pub pools: Pools<'a>,
+    /// Existing nodes.
+    pub nodes: Vec<ExistingNode<'a>>,
+    /// DaemonSets.
+    pub daemons: Vec<Daemon<'a>>,
+    /// What existing nodes hold.
+    pub node_use: nodes::NodeUse,
+}
+
+impl<'a> Views<'a> {
+    /// Reads the views of `snapshot`.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, capacity: &'a BTreeMap<Name, ClassCapacity>) -> Self {
+        let nodes = existing(snapshot);
+        let daemons = daemons(&snapshot.daemon_sets);
+        let node_use = nodes::node_use(snapshot, &nodes, &daemons);
+        Self {
+            snapshot,
+            pools: Pools::new(snapshot, capacity),
+            nodes,
+            daemons,
+            node_use,
+        }
+    }
+
+    /// Whether the pod at `position` waits for a place.
+    #[must_use]
+    pub fn waits(&self, position: u32) -> bool {
+        self.snapshot
+            .pods
+            .get(position as usize)
+            .is_some_and(|pod| {
+                let node = self.node_use.node_of.get(&position);
+                waits(
+                    pod,
+                    node.is_some_and(|at| self.nodes[*at as usize].deleting),
+                )
+            })
+    }
+}
+
+/// Sets interned by content, so that classes that suit the same places share them.
+struct SetTable<I> {
+    sets: IxVec<SetId, BitSet<I>>,
+    ids: FastMap<BitSet<I>, SetId>,
+}
+
+impl<I: Ix> SetTable<I> {
+    fn new() -> Self {
+        Self {
+            sets: IxVec::new(),
+            ids: FastMap::default(),
+        }
+    }
+
+    fn intern(&mut self, set: BitSet<I>) -> SetId {
+        if let Some(id) = self.ids.get(&set) {
+            return *id;
+        }
+        let id = self.sets.push(set.clone());
+        self.ids.insert(set, id);
+        id
+    }
+}
+
+/// Compiles the pending pods of `views`. O(pods + signatures x options + nodes x kinds).
+#[must_use]
+pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
+    let snapshot = views.snapshot;
+    let grouping = Grouping::new(snapshot, &Volumes::new(snapshot), |position, _| {
+        views.waits(position)
+    });
+    let order = canonical_order(&grouping, snapshot);
+    let table = OptionTable::new(
+        snapshot,
+        &views.pools.templates,
+        &views.daemons,
+        &views.nodes,
+    );
+
+    let mut survey = Survey::default();
+    grouping
+        .keys
+        .iter()
+        .for_each(|key| survey.requests(&key.requests));
+    table
+        .rooms
+        .iter()
+        .for_each(|room| survey.requests(&room.daemons));
+    table.survey(&mut survey);
+    nodes::survey(&mut survey, &views.nodes, &views.node_use);
+    let units = survey.finish();
+
+    let rows = nodes::destinations(&views.nodes);
+    let term_options = grouping.selectors.term_options(&table);
+    let by_signature = grouping.selectors.signature_options(&table, &term_options);
+    let nodes_by_signature = nodes::signature_nodes(&grouping.selectors, &rows, &views.nodes);
+    let (states, initial) = grouping.selectors.states(&table.labels);
+
+    let mut option_sets = SetTable::new();
+    let mut node_sets = SetTable::new();
+    let mut classes: IxVec<ClassId, Class> = IxVec::new();
+    let mut demand = Vec::with_capacity(order.len() * units.len());
+    for class in &order {
+        let key = &grouping.keys[*class];
+        let mut options = by_signature[key.signature].clone();
+        let mut nodes = nodes_by_signature[key.signature].clone();
+        let mut excludes = None;
+        if !key.ports.is_empty() {
+            for (id, option) in table.options.enumerate() {
+                if clash(&key.ports, &table.rooms[option.room.at()].ports) {
+                    options.remove(id);
+                }
+            }
+            for (id, at) in rows.enumerate() {
+                if clash(&key.ports, &views.node_use.ports[*at as usize]) {
+                    nodes.remove(id);
+                }
+            }
+            let mut set = BitSet::new(order.len());
+            for (other, position) in order.iter().enumerate() {
+                if clash(&key.ports, &grouping.keys[*position].ports) {
+                    set.insert(ClassId::new(other));
+                }
+            }
+            excludes = Some(set);
+        }
+        demand.extend(units.demand(&key.requests));
+        classes.push(Class {
+            count: u32::try_from(grouping.pods[*class].len()).unwrap_or(u32::MAX),
+            priority: key.priority,
+            signature: key.signature,
+            options: option_sets.intern(options),
+            nodes: node_sets.intern(nodes),
+            excludes,
+        });
+    }
+
+    let pools = table.pools();
+    let room_vectors = table.room_vectors(&units);
+    let node_rooms = nodes::room_vectors(&rows, &views.nodes, &views.node_use, &units);
+    let mut pairs = table.pairs;
+    for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
+        pair.state = *state;
+    }
+    let problem = Problem {
+        dims: units.len(),
+        classes,
+        demand,
+        signatures: grouping.selectors.terms_by_signature(),
+        term_options,
+        option_sets: option_sets.sets,
+        node_sets: node_sets.sets,
+        pools,
+        pairs,
+        options: table.options,
+        rooms: room_vectors,
+        stocks: table.stocks,
+        states,
+        nodes: rows
+            .iter()
+            .map(|at| NodeRow { view: *at })
+            .collect::<IxVec<NodeId, NodeRow>>(),
+        node_rooms,
+        node_penalty: snapshot.options.node_penalty,
+        min_values_policy: snapshot.options.min_values_policy,
+    };
+    let mut pods = grouping.pods;
+    let symbols = Symbols {
+        requests: order
+            .iter()
+            .map(|class| grouping.keys[*class].requests.clone())
+            .collect(),
+        daemons: table.rooms.into_iter().map(|room| room.daemons).collect(),
+        pods: order
+            .iter()
+            .map(|class| binding_order(std::mem::take(&mut pods[*class]), snapshot))
+            .collect(),
+        refused: grouping.refused,
+        resources: units.names().to_vec(),
+    };
+    (problem, symbols)
+}
+
+/// Equal pods in name order, so that the order of the input does not show.
+fn binding_order(mut pods: Vec<u32>, snapshot: &Snapshot) -> Vec<u32> {
+    let key = |at: &u32| {
+        let pod = &snapshot.pods[*at as usize];
+        (pod.namespace.as_ref(), pod.name.as_ref())
+    };
+    if !pods.is_sorted_by(|a, b| key(a) <= key(b)) {
+        pods.sort_by(|a, b| key(a).cmp(&key(b)));
+    }
+    pods
+}
+
+/// The `minValues` of a pool over the options there are (S-55): values are what a type's own requirements list, zones and
+/// capacity types those of its available offerings.
+#[must_use]
+pub fn min_values(template: &Template<'_>, table: &OptionTable<'_>) -> Vec<MinValues> {
+    let mut all = Vec::new();
+    for asked in template.requirements.iter() {
+        let Some(at_least) = asked.min_values().filter(|n| *n > 0) else {
+            continue;
+        };
+        let mut numbers: BTreeMap<Name, u32> = BTreeMap::new();
+        let mut values: IxVec<super::PairId, Vec<u32>> =
+            IxVec::filled(table.pairs.len(), Vec::new());
+        for (pair, row) in table.pairs.enumerate() {
+            if !std::ptr::eq(
+                &raw const *template.pool,
+                table.templates[row.pool.at()].pool,
+            ) {
+                continue;
+            }
+            for value in type_values(
+                table.instance_type(pair),
+                asked.key(),
+                row.options.clone(),
+                table,
+            ) {
+                let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+                values[pair].push(*numbers.entry(value).or_insert(next));
+            }
+        }
+        let distinct = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        all.push(MinValues {
+            at_least,
+            values,
+            distinct,
+        });
+    }
+    all
+}
+
+fn type_values(
+    instance_type: &InstanceType,
+    key: &str,
+    options: std::ops::Range<u32>,
+    table: &OptionTable<'_>,
+) -> Vec<Name> {
+    let offered = || {
+        options
+            .clone()
+            .map(|at| table.places[table.option_places[OptionId::new(at as usize)] as usize])
+    };
+    let mut values: Vec<Name> = match key {
+        label::INSTANCE_TYPE => vec![Name::clone(&instance_type.name)],
+        label::ZONE => offered()
+            .map(|offering| Name::clone(&offering.zone))
+            .collect(),
+        label::CAPACITY_TYPE => offered()
+            .map(|offering| Name::from(offering.capacity_type.as_str()))
+            .collect(),
+        key => Requirements::from_specs(&instance_type.requirements)
+            .get(key)
+            .filter(|held| held.operator() == Operator::In)
+            .map(|held| held.values().iter().map(Name::clone).collect())
+            .unwrap_or_default(),
+    };
+    values.sort();
+    values.dedup();
+    values
+}

@@ -1,0 +1,178 @@
+//! Existing nodes as rows: free room and which pods they suit.
+
+use std::collections::BTreeMap;
+
+use super::selectors::Selectors;
+use super::units::{Survey, Units};
+use super::{NodeId, SignatureId};
+use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
+use crate::base::index::{Ix as _, IxVec};
+use crate::model::cluster::Snapshot;
+use crate::model::label::HOSTNAME;
+use crate::model::pod::{HostPort, Pod, PodSpec};
+use crate::model::resources::{Name, ResourceList};
+use crate::model::taint::Taint;
+use crate::view::daemons::Daemon;
+use crate::view::nodes::ExistingNode;
+
+/// What existing nodes hold.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NodeUse {
+    /// By position in the view: requests of bound pods and of DaemonSet pods still to come.
+    pub used: Vec<ResourceList>,
+    /// By position in the view: host ports in use or kept for DaemonSet pods.
+    pub ports: Vec<Vec<HostPort>>,
+    /// By position in the snapshot's pods: the view position of the node a pod is bound to, if that node exists.
+    pub node_of: FastMap<u32, u32>,
+}
+
+/// Sums what bound pods and missing DaemonSet pods take. O(bound pods + nodes x DaemonSets).
+#[must_use]
+pub fn node_use(snapshot: &Snapshot, view: &[ExistingNode<'_>], daemons: &[Daemon<'_>]) -> NodeUse {
+    let mut by_name: FastMap<&str, u32> = FastMap::default();
+    for (at, node) in view.iter().enumerate() {
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        by_name.insert(&node.name, at);
+    }
+    let mut result = NodeUse {
+        used: vec![ResourceList::new(); view.len()],
+        ports: vec![Vec::new(); view.len()],
+        node_of: FastMap::default(),
+    };
+    let mut known: FastMap<*const PodSpec, ResourceList> = FastMap::default();
+    let mut present: Vec<Vec<bool>> = vec![Vec::new(); view.len()];
+    for (position, pod) in snapshot.pods.iter().enumerate() {
+        let Some(at) = pod
+            .node_name
+            .as_deref()
+            .and_then(|name| by_name.get(name).copied())
+        else {
+            continue;
+        };
+        result
+            .node_of
+            .insert(u32::try_from(position).unwrap_or(u32::MAX), at);
+        if pod.is_finished() {
+            continue;
+        }
+        let at = at as usize;
+        add_requests(pod, &mut known, &mut result.used[at]);
+        result.ports[at].extend(pod.spec.host_ports());
+        if pod.is_daemon() {
+            let held = &mut present[at];
+            held.resize(daemons.len(), false);
+            for (flag, daemon) in held.iter_mut().zip(daemons) {
+                *flag |= daemon.owns(pod);
+            }
+        }
+    }
+    for (at, node) in view
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| node.is_destination())
+    {
+        for (number, daemon) in daemons.iter().enumerate() {
+            if !present[at].get(number).copied().unwrap_or(false) && daemon.runs_on(node) {
+                result.used[at].add(&daemon.requests);
+                result.ports[at].extend(daemon.host_ports.iter().cloned());
+            }
+        }
+    }
+    result
+}
+
+fn add_requests(
+    pod: &Pod,
+    known: &mut FastMap<*const PodSpec, ResourceList>,
+    sum: &mut ResourceList,
+) {
+    if pod
+        .detail
+        .as_deref()
+        .is_some_and(|detail| !detail.actuated.is_empty())
+    {
+        sum.add(&pod.requests());
+    } else {
+        // Replicas share their specification, so each is summed once.
+        let key = std::sync::Arc::as_ptr(&pod.spec);
+        sum.add(known.entry(key).or_insert_with(|| pod.spec.requests()));
+    }
+}
+
+/// The nodes that can take pods: positions in the view.
+#[must_use]
+pub fn destinations(view: &[ExistingNode<'_>]) -> IxVec<NodeId, u32> {
+    let open = view
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| node.is_destination());
+    open.map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX))
+        .collect()
+}
+
+/// Takes the nodes' quantities into account for the units.
+pub fn survey(survey: &mut Survey, view: &[ExistingNode<'_>], used: &NodeUse) {
+    for (node, used) in view.iter().zip(&used.used) {
+        survey.room(&node.allocatable);
+        survey.room(used);
+    }
+}
+
+/// Free room by node; what is overcommitted counts as 0.
+#[must_use]
+pub fn room_vectors(
+    rows: &IxVec<NodeId, u32>,
+    view: &[ExistingNode<'_>],
+    used: &NodeUse,
+    units: &Units,
+) -> Vec<i64> {
+    let mut vectors = Vec::with_capacity(rows.len() * units.len());
+    for at in rows.iter().map(|at| *at as usize) {
+        let free = units
+            .room(&view[at].allocatable)
+            .zip(units.demand(&used.used[at]));
+        vectors.extend(free.map(|(have, taken)| (have - taken).max(0)));
+    }
+    vectors
+}
+
+/// The nodes that each signature suits. Nodes whose asked labels and taints are equal are tested once.
+/// O(nodes x asked keys + kinds x signatures).
+#[must_use]
+pub fn signature_nodes(
+    selectors: &Selectors,
+    rows: &IxVec<NodeId, u32>,
+    view: &[ExistingNode<'_>],
+) -> IxVec<SignatureId, BitSet<NodeId>> {
+    let (asked, names) = selectors.asked_keys();
+    let by_host = names || asked.contains(HOSTNAME);
+    let mut sets: IxVec<SignatureId, BitSet<NodeId>> =
+        IxVec::filled(selectors.len(), BitSet::new(rows.len()));
+    let mut kinds: BTreeMap<(Vec<Option<&str>>, &[Taint]), Vec<bool>> = BTreeMap::new();
+    for (id, at) in rows.enumerate() {
+        let node = &view[*at as usize];
+        let mut key: Vec<Option<&str>> = asked.iter().map(|key| node.labels.get(key)).collect();
+        if by_host {
+            key.push(Some(&node.name));
+        }
+        let suits = kinds
+            .entry((key, &node.taints))
+            .or_insert_with(|| selectors.suits_node(node));
+        for (signature, suits) in suits.iter().enumerate() {
+            if *suits {
+                sets[SignatureId::new(signature)].insert(id);
+            }
+        }
+    }
+    sets
+}
+
+/// Names for messages.
+#[must_use]
+pub fn names(rows: &IxVec<NodeId, u32>, view: &[ExistingNode<'_>]) -> IxVec<NodeId, Name> {
+    rows.iter()
+        .map(|at| Name::clone(&view[*at as usize].name))
+        .collect()
+}

@@ -1,0 +1,447 @@
+//! Ways to buy a node: pools x types x offerings, with rooms, prices and stocks.
+
+use std::collections::BTreeMap;
+
+use super::units::{Survey, Units};
+use super::{
+    LaunchOption, OptionId, Pair, PairId, Pool, PoolId, RoomId, StateId, Stock, StockId, StockKind,
+};
+use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
+use crate::base::index::{Ix, IxVec};
+use crate::model::cluster::Snapshot;
+use crate::model::instance_type::{CapacityType, InstanceType, Offering};
+use crate::model::options::Options;
+use crate::model::pod::HostPort;
+use crate::model::price::Price;
+use crate::model::quantity::Quantity;
+use crate::model::resources::{NODES, Name, ResourceList};
+use crate::model::taint::Taint;
+use crate::view::daemons::{self, Daemon};
+use crate::view::nodes::ExistingNode;
+use crate::view::pools::{NodeLabels, Template};
+
+/// The options of a problem before rooms are integers.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OptionTable<'a> {
+    /// Usable pools in weight order.
+    pub templates: &'a [Template<'a>],
+    /// Pools with types that suit them.
+    pub pairs: IxVec<PairId, Pair>,
+    /// Labels of a node of each pair.
+    pub labels: IxVec<PairId, NodeLabels>,
+    /// Taints of a node of each pair.
+    pub taints: IxVec<PairId, Vec<Taint>>,
+    /// The options.
+    pub options: IxVec<OptionId, LaunchOption>,
+    /// Distinct places (zone, capacity type, reservation) of options.
+    pub places: Vec<&'a Offering>,
+    /// Place of each option.
+    pub option_places: IxVec<OptionId, u32>,
+    /// Rooms: allocatable and what DaemonSet pods take of it.
+    pub rooms: Vec<Room>,
+    /// Stocks.
+    pub stocks: IxVec<StockId, Stock>,
+}
+
+/// The room of a fresh node.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Room {
+    /// Allocatable resources.
+    pub allocatable: ResourceList,
+    /// Requests of DaemonSet pods.
+    pub daemons: ResourceList,
+    /// Host ports of DaemonSet pods.
+    pub ports: Vec<HostPort>,
+}
+
+impl<'a> OptionTable<'a> {
+    /// The type behind `pair`.
+    #[must_use]
+    pub fn instance_type(&self, pair: PairId) -> &'a InstanceType {
+        let row = &self.pairs[pair];
+        &self.templates[row.pool.at()].types[row.instance_type as usize]
+    }
+
+    /// Builds the table. O(pools x types x offerings + DaemonSets x pairs).
+    #[must_use]
+    pub fn new(
+        snapshot: &Snapshot,
+        templates: &'a [Template<'a>],
+        daemons: &[Daemon<'_>],
+        nodes: &[ExistingNode<'_>],
+    ) -> Self {
+        let mut table = Self {
+            templates,
+            pairs: IxVec::new(),
+            labels: IxVec::new(),
+            taints: IxVec::new(),
+            options: IxVec::new(),
+            places: Vec::new(),
+            option_places: IxVec::new(),
+            rooms: Vec::new(),
+            stocks: IxVec::new(),
+        };
+        let ledger = Ledger::new(snapshot, templates, nodes, &mut table.stocks);
+        let per_offering = daemons::depend_on_offerings(daemons);
+        for (at, template) in templates.iter().enumerate() {
+            for position in canonical_types(template.types) {
+                let instance_type = &template.types[position];
+                let Ok(labels) = template.labels(instance_type) else {
+                    continue;
+                };
+                let allocatable = instance_type.allocatable();
+                // S-14: a negative allocatable fits nothing, not even pods that do not ask for it.
+                if allocatable
+                    .iter()
+                    .any(|(_, quantity)| quantity.is_negative())
+                {
+                    continue;
+                }
+                let first = table.options.len();
+                let pair = PairId::new(table.pairs.len());
+                let taints = template.taints(instance_type);
+                let mut room: Option<RoomId> = None;
+                for number in canonical_offerings(&instance_type.offerings) {
+                    let offering = &instance_type.offerings[number];
+                    if !is_usable(offering, &snapshot.options)
+                        || !template.allows_offering(instance_type, offering)
+                    {
+                        continue;
+                    }
+                    if per_offering || room.is_none() {
+                        let (taken, ports) = daemons::overhead(daemons, &labels, &taints, offering);
+                        table.rooms.push(Room {
+                            allocatable: allocatable.clone(),
+                            daemons: taken,
+                            ports,
+                        });
+                        room = Some(RoomId::new(table.rooms.len() - 1));
+                    }
+                    let place = table.place(offering);
+                    let uses = ledger.uses(
+                        at,
+                        instance_type,
+                        offering,
+                        snapshot.options.feature_gates.reserved_capacity,
+                    );
+                    table.option_places.push(place);
+                    table.options.push(LaunchOption {
+                        pair,
+                        pool: PoolId::new(at),
+                        offering: u32::try_from(number).unwrap_or(u32::MAX),
+                        room: room.unwrap_or(RoomId::new(0)),
+                        price: offering.price,
+                        estimate: estimate(instance_type, offering),
+                        uses,
+                    });
+                }
+                if table.options.len() > first {
+                    let range = first..table.options.len();
+                    let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+                    table.pairs.push(Pair {
+                        pool: PoolId::new(at),
+                        instance_type: bound(position),
+                        state: StateId::new(0),
+                        options: bound(range.start)..bound(range.end),
+                    });
+                    table.labels.push(labels);
+                    table.taints.push(taints);
+                }
+            }
+        }
+        table
+    }
+
+    fn place(&mut self, offering: &'a Offering) -> u32 {
+        let same = |held: &&Offering| {
+            held.zone == offering.zone
+                && held.capacity_type == offering.capacity_type
+                && held.reservation_id == offering.reservation_id
+        };
+        let at = self
+            .places
+            .iter()
+            .position(|held| same(&held))
+            .unwrap_or_else(|| {
+                self.places.push(offering);
+                self.places.len() - 1
+            });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
+    /// Takes the rooms' quantities into account for the units.
+    pub fn survey(&self, survey: &mut Survey) {
+        for room in &self.rooms {
+            survey.room(&room.allocatable);
+        }
+    }
+
+    /// The rooms as vectors; a room that its DaemonSet pods overfill holds nothing.
+    #[must_use]
+    pub fn room_vectors(&self, units: &Units) -> Vec<i64> {
+        let mut vectors = Vec::with_capacity(self.rooms.len() * units.len());
+        for room in &self.rooms {
+            let free: Vec<i64> = units
+                .room(&room.allocatable)
+                .zip(units.demand(&room.daemons))
+                .map(|(have, taken)| have - taken)
+                .collect();
+            if free.iter().any(|amount| *amount < 0) {
+                vectors.extend(std::iter::repeat_n(-1, free.len()));
+            } else {
+                vectors.extend(free);
+            }
+        }
+        vectors
+    }
+
+    /// The usable pools with their options and `minValues`.
+    #[must_use]
+    pub fn pools(&self) -> IxVec<PoolId, Pool> {
+        let mut pools: IxVec<PoolId, Pool> = self
+            .templates
+            .iter()
+            .map(|template| Pool {
+                weight: template.pool.weight,
+                options: BitSet::new(self.options.len()),
+                min_values: super::compile::min_values(template, self),
+            })
+            .collect();
+        for (id, option) in self.options.enumerate() {
+            pools[option.pool].options.insert(id);
+        }
+        pools
+    }
+}
+
+/// Positions of the types in an order that does not depend on the order of the input.
+fn canonical_types(types: &[InstanceType]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..types.len()).collect();
+    let key = |at: &usize| {
+        let t = &types[*at];
+        (
+            &t.name,
+            &t.capacity,
+            &t.overhead,
+            &t.requirements,
+            &t.taints,
+        )
+    };
+    order.sort_by(|a, b| key(a).cmp(&key(b)));
+    order
+}
+
+/// Positions of the offerings: by zone, capacity type, price and reservation.
+fn canonical_offerings(offerings: &[Offering]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..offerings.len()).collect();
+    let key = |at: &usize| {
+        let o = &offerings[*at];
+        (
+            &o.zone,
+            o.capacity_type,
+            o.price,
+            &o.reservation_id,
+            &o.instance_group,
+        )
+    };
+    order.sort_by(|a, b| key(a).cmp(&key(b)));
+    order
+}
+
+/// Whether an offering can be bought at all.
+fn is_usable(offering: &Offering, options: &Options) -> bool {
+    let reserved = offering.capacity_type == CapacityType::Reserved;
+    offering.available
+        && (!reserved
+            || (options.feature_gates.reserved_capacity && offering.reservation_capacity > 0))
+}
+
+/// What plans are compared by: the price, or for spot without a price the on-demand price of the same type (M-9).
+fn estimate(instance_type: &InstanceType, offering: &Offering) -> Option<Price> {
+    offering.price.or_else(|| {
+        let on_demand = |same_zone: bool| {
+            instance_type
+                .offerings
+                .iter()
+                .filter(|o| {
+                    o.capacity_type == CapacityType::OnDemand
+                        && (!same_zone || o.zone == offering.zone)
+                })
+                .filter_map(|o| o.price)
+                .min()
+        };
+        let price = (offering.capacity_type == CapacityType::Spot)
+            .then(|| on_demand(true).or_else(|| on_demand(false)));
+        // Just below, so that spot is tried first.
+        price.flatten().map(|price| price - Price::from_femto(1))
+    })
+}
+
+/// Limits, quotas and reservations as stocks, and what each option uses of them.
+struct Ledger<'a> {
+    pool_limits: Vec<Vec<(StockId, Name)>>,
+    type_quotas: FastMap<&'a str, StockId>,
+    instances: Option<StockId>,
+    reservations: FastMap<&'a str, StockId>,
+    pool_prices: Vec<Option<StockId>>,
+    plan_price: Option<StockId>,
+}
+
+impl<'a> Ledger<'a> {
+    fn new(
+        snapshot: &'a Snapshot,
+        templates: &'a [Template<'a>],
+        nodes: &[ExistingNode<'_>],
+        stocks: &mut IxVec<StockId, Stock>,
+    ) -> Self {
+        let options = &snapshot.options;
+        let mut add = |kind, left| stocks.push(Stock { kind, left });
+        let mut usage: BTreeMap<&str, ResourceList> = BTreeMap::new();
+        for node in nodes.iter().filter(|node| !node.deleting) {
+            if let Some(pool) = &node.pool {
+                let held = usage.entry(pool).or_default();
+                held.add(&node.capacity);
+                held.set(NODES, held.amount(NODES) + Quantity::from_units(1));
+            }
+        }
+        let none = ResourceList::new();
+        let left = |limit: Quantity, name: &str, pools: &mut dyn Iterator<Item = &str>| {
+            let used = pools.fold(Quantity::ZERO, |sum, pool| {
+                sum + usage.get(pool).unwrap_or(&none).amount(name)
+            });
+            (limit - used).as_nanos()
+        };
+        let mut pool_limits: Vec<Vec<(StockId, Name)>> = Vec::new();
+        for template in templates {
+            let pool = template.pool.name.as_ref();
+            let own = template.pool.limits.iter().map(|(name, limit)| {
+                let kind = StockKind::PoolLimit(pool.to_owned(), name.to_string());
+                (
+                    add(kind, left(limit, name, &mut std::iter::once(pool))),
+                    Name::clone(name),
+                )
+            });
+            pool_limits.push(own.collect());
+        }
+        for group in &options.limit_groups {
+            let member =
+                |pool: &&crate::model::node_pool::NodePool| group.selector.matches(&pool.labels);
+            for (name, limit) in group.limits.iter() {
+                let mut pools = snapshot
+                    .node_pools
+                    .iter()
+                    .filter(member)
+                    .map(|pool| pool.name.as_ref());
+                let kind = StockKind::GroupLimit(group.name.to_string(), name.to_string());
+                let stock = add(kind, left(limit, name, &mut pools));
+                for (at, _) in templates
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, t)| member(&t.pool))
+                {
+                    pool_limits[at].push((stock, Name::clone(name)));
+                }
+            }
+        }
+        let type_quotas = options
+            .quotas
+            .per_type
+            .iter()
+            .map(|(name, quota)| {
+                (
+                    name.as_ref(),
+                    add(StockKind::TypeQuota(name.to_string()), i128::from(*quota)),
+                )
+            })
+            .collect();
+        let instances = options
+            .quotas
+            .any_type()
+            .map(|quota| add(StockKind::InstanceQuota, i128::from(quota)));
+        // S-117: the smallest count seen over all pools' offerings with that id.
+        let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+        for offering in templates
+            .iter()
+            .flat_map(|t| t.types)
+            .flat_map(|t| &t.offerings)
+        {
+            if let Some(id) = offering
+                .reservation_id
+                .as_deref()
+                .filter(|_| is_usable(offering, options))
+            {
+                let held = counts.entry(id).or_insert(u32::MAX);
+                *held = (*held).min(offering.reservation_capacity);
+            }
+        }
+        let reservations = counts
+            .into_iter()
+            .map(|(id, count)| {
+                (
+                    id,
+                    add(StockKind::Reservation(id.to_owned()), i128::from(count)),
+                )
+            })
+            .collect();
+        let pool_prices = templates
+            .iter()
+            .map(|t| {
+                let limit = options.pool_price_limits.get(&t.pool.name)?;
+                Some(add(
+                    StockKind::PoolPrice(t.pool.name.to_string()),
+                    limit.as_femto(),
+                ))
+            })
+            .collect();
+        let plan_price = options
+            .price_limit
+            .map(|limit| add(StockKind::PlanPrice, limit.as_femto()));
+        Self {
+            pool_limits,
+            type_quotas,
+            instances,
+            reservations,
+            pool_prices,
+            plan_price,
+        }
+    }
+
+    fn uses(
+        &self,
+        pool: usize,
+        instance_type: &InstanceType,
+        offering: &Offering,
+        reserved: bool,
+    ) -> Vec<(StockId, i128)> {
+        let mut uses = Vec::new();
+        for (stock, name) in self.pool_limits.get(pool).into_iter().flatten() {
+            let amount = if name.as_ref() == NODES {
+                Quantity::from_units(1)
+            } else {
+                instance_type.capacity.amount(name)
+            };
+            // An amount of 0 still matters: a pool over its limit launches nothing (S-47).
+            uses.push((*stock, amount.as_nanos()));
+        }
+        if let Some(stock) = self.type_quotas.get(instance_type.name.as_ref()) {
+            uses.push((*stock, 1));
+        }
+        uses.extend(self.instances.map(|stock| (stock, 1)));
+        if let Some(id) = offering.reservation_id.as_deref().filter(|_| reserved) {
+            uses.extend(self.reservations.get(id).map(|stock| (*stock, 1)));
+        }
+        let price = offering.price.map_or(0, Price::as_femto);
+        uses.extend(
+            self.pool_prices
+                .get(pool)
+                .copied()
+                .flatten()
+                .map(|stock| (stock, price)),
+        );
+        uses.extend(self.plan_price.map(|stock| (stock, price)));
+        uses
+    }
+}

@@ -1,0 +1,557 @@
+//! Building a whole plan from values.
+
+use super::candidates::{Candidate, Tiers};
+use super::existing::Existing;
+use super::fill::{FillList, Node, Order};
+use super::holds::{has_room, joint_state, keeps_min_values, stock_allows};
+use super::{Group, Target};
+use crate::base::index::Ix as _;
+use crate::problem::{ClassId, OptionId, Problem};
+
+/// How one construction goes about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recipe<'a> {
+    /// Whether each new node must hold the most expensive pod that waits.
+    pub seeded: bool,
+    /// Fill orders tried on each node.
+    pub orders: &'a [Order],
+    /// Whether classes are placed one priority at a time, highest first.
+    pub by_priority: bool,
+    /// Whether small pods go first and options are judged by what they use of scarce stocks: most pods, not least money.
+    pub thrifty: bool,
+}
+
+/// The workshop: everything constructions share and reuse.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Workshop<'p> {
+    /// The problem.
+    pub problem: &'p Problem,
+    /// Options worth trying.
+    pub tiers: &'p Tiers,
+    /// The node being filled; its `work` counts inner steps.
+    pub node: Node,
+    existing: Existing,
+    by_value: Vec<ClassId>,
+    column_lists: Vec<FillList>,
+    density_lists: Vec<FillList>,
+    best: Vec<(ClassId, u32)>,
+    rates: Vec<f64>,
+    dead: Vec<bool>,
+}
+
+/// What a construction leaves behind.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Built {
+    /// Nodes with their content.
+    pub groups: Vec<Group>,
+    /// Pods that wait, by class.
+    pub remaining: Vec<u32>,
+    /// What is left of the stocks.
+    pub stocks: Vec<i128>,
+}
+
+impl<'p> Workshop<'p> {
+    /// A workshop for `problem`.
+    #[must_use]
+    pub fn new(problem: &'p Problem, tiers: &'p Tiers) -> Self {
+        Self {
+            problem,
+            tiers,
+            node: Node::new(problem),
+            existing: Existing::new(problem),
+            by_value: problem.classes.ids().collect(),
+            column_lists: vec![FillList::default(); tiers.columns.len()],
+            density_lists: Vec::new(),
+            best: Vec::new(),
+            rates: rates(problem, tiers),
+            dead: vec![false; problem.classes.len()],
+        }
+    }
+
+    /// Builds a plan for all pods.
+    pub fn build(&mut self, values: &[f64], seeds: &[f64], recipe: &Recipe<'_>) -> Built {
+        let mut built = Built {
+            groups: Vec::new(),
+            remaining: self
+                .problem
+                .classes
+                .iter()
+                .map(|class| class.count)
+                .collect(),
+            stocks: self.problem.stocks.iter().map(|stock| stock.left).collect(),
+        };
+        self.existing.reset(self.problem);
+        self.sort_classes(values, recipe);
+        let mut levels: Vec<i32> = Vec::new();
+        if recipe.by_priority {
+            levels.extend(self.problem.classes.iter().map(|class| class.priority));
+            levels.sort_unstable_by(|a, b| b.cmp(a));
+            levels.dedup();
+        }
+        if levels.len() < 2 {
+            let order = self.by_value.clone();
+            self.place(&order, values, seeds, recipe, &mut built);
+        } else {
+            for level in levels {
+                let order: Vec<ClassId> = self
+                    .by_value
+                    .iter()
+                    .copied()
+                    .filter(|c| self.problem.classes[*c].priority == level)
+                    .collect();
+                self.place(&order, values, seeds, recipe, &mut built);
+            }
+        }
+        built.groups.extend(self.existing.groups());
+        built
+    }
+
+    /// Packs `remaining` on new nodes only, within `stocks`: what repair uses on a part of a plan.
+    pub fn repack(
+        &mut self,
+        values: &[f64],
+        seeds: &[f64],
+        recipe: &Recipe<'_>,
+        remaining: Vec<u32>,
+        stocks: Vec<i128>,
+    ) -> Built {
+        let mut built = Built {
+            groups: Vec::new(),
+            remaining,
+            stocks,
+        };
+        self.sort_classes(values, recipe);
+        let order: Vec<ClassId> = self
+            .by_value
+            .iter()
+            .copied()
+            .filter(|class| built.remaining[class.at()] > 0)
+            .collect();
+        self.buy(&order, values, seeds, recipe, &mut built);
+        built
+    }
+
+    fn sort_classes(&mut self, values: &[f64], recipe: &Recipe<'_>) {
+        let problem = self.problem;
+        let key = |class: &ClassId| values[class.at()];
+        self.by_value.sort_by(|a, b| {
+            let by_value = if recipe.thrifty {
+                key(a).total_cmp(&key(b))
+            } else {
+                key(b).total_cmp(&key(a))
+            };
+            by_value
+                .then_with(|| problem.demand_of(*b).cmp(problem.demand_of(*a)))
+                .then_with(|| a.cmp(b))
+        });
+    }
+
+    fn place(
+        &mut self,
+        order: &[ClassId],
+        values: &[f64],
+        seeds: &[f64],
+        recipe: &Recipe<'_>,
+        built: &mut Built,
+    ) {
+        self.existing.fill(
+            self.problem,
+            order,
+            &mut built.remaining,
+            &self.rates,
+            &mut self.node,
+        );
+        if !built.groups.is_empty() {
+            self.top_up(order, values, built);
+        }
+        self.buy(order, values, seeds, recipe, built);
+    }
+
+    /// Puts pods on nodes that are bought already. Equal nodes are treated at once.
+    fn top_up(&mut self, order: &[ClassId], values: &[f64], built: &mut Built) {
+        let problem = self.problem;
+        for class in order {
+            let mut at = 0;
+            while at < built.groups.len() && built.remaining[class.at()] > 0 {
+                let group = &built.groups[at];
+                let left = built.remaining[class.at()];
+                if let Target::Option(option) = group.target
+                    && problem.options_of(*class).contains(option)
+                {
+                    let room = room_left(problem, option, &group.content);
+                    self.node
+                        .resume(problem, Some(option), &room, &group.content);
+                    let added = self.node.add(problem, *class, left, values[class.at()]);
+                    if added > 0 {
+                        // As many of the equal nodes as there are pods for take the same; one may take the rest.
+                        let whole = (left / added).min(group.times);
+                        let content = self.node.content.clone();
+                        split(&mut built.groups, at, whole, content);
+                        built.remaining[class.at()] -= added * whole;
+                    }
+                }
+                at += 1;
+            }
+        }
+    }
+
+    /// Buys nodes for the classes of `order`, pools of greater weight first, unknown prices last (M-1, M-9).
+    fn buy(
+        &mut self,
+        order: &[ClassId],
+        values: &[f64],
+        seeds: &[f64],
+        recipe: &Recipe<'_>,
+        built: &mut Built,
+    ) {
+        let tiers = self.tiers;
+        let mut seed_order: Vec<ClassId> = order.to_vec();
+        seed_order.sort_by(|a, b| {
+            let (x, y) = (seeds[a.at()], seeds[b.at()]);
+            if recipe.thrifty {
+                x.total_cmp(&y)
+            } else {
+                y.total_cmp(&x)
+            }
+            .then_with(|| a.cmp(b))
+        });
+        for priced in [true, false] {
+            for tier in &tiers.tiers {
+                let candidates = if priced { &tier.priced } else { &tier.unpriced };
+                if !candidates.is_empty()
+                    && order.iter().any(|class| built.remaining[class.at()] > 0)
+                {
+                    self.buy_tier(candidates, order, &seed_order, values, recipe, built);
+                }
+            }
+        }
+    }
+
+    fn buy_tier(
+        &mut self,
+        candidates: &[Candidate],
+        order: &[ClassId],
+        seed_order: &[ClassId],
+        values: &[f64],
+        recipe: &Recipe<'_>,
+        built: &mut Built,
+    ) {
+        let problem = self.problem;
+        self.prepare_lists(candidates, order, values, recipe, &built.remaining);
+        self.dead.fill(false);
+        let mut first = 0;
+        let mut since_compaction = 0;
+        loop {
+            while first < seed_order.len() {
+                let class = seed_order[first];
+                if built.remaining[class.at()] > 0 && !self.dead[class.at()] {
+                    break;
+                }
+                first += 1;
+            }
+            let Some(seed) = seed_order.get(first).copied() else {
+                return;
+            };
+            let Some((option, times)) = self.best_node(
+                candidates,
+                recipe.seeded.then_some(seed),
+                values,
+                recipe,
+                built,
+            ) else {
+                if !recipe.seeded {
+                    return;
+                }
+                self.dead[seed.at()] = true;
+                continue;
+            };
+            for (class, count) in &self.best {
+                built.remaining[class.at()] -= count * times;
+            }
+            take(problem, &mut built.stocks, option, times);
+            built.groups.push(Group {
+                target: Target::Option(option),
+                content: self.best.clone(),
+                times,
+            });
+            since_compaction += 1;
+            if since_compaction >= COMPACT_EVERY {
+                since_compaction = 0;
+                let lists = self
+                    .column_lists
+                    .iter_mut()
+                    .chain(self.density_lists.iter_mut());
+                lists.for_each(|list| list.compact(problem, &built.remaining));
+            }
+        }
+    }
+
+    fn prepare_lists(
+        &mut self,
+        candidates: &[Candidate],
+        order: &[ClassId],
+        values: &[f64],
+        recipe: &Recipe<'_>,
+        remaining: &[u32],
+    ) {
+        let problem = self.problem;
+        for (list, column) in self.column_lists.iter_mut().zip(&self.tiers.columns) {
+            let waiting = |class: &ClassId| column.contains(*class) && remaining[class.at()] > 0;
+            list.rebuild(problem, order.iter().copied().filter(waiting));
+        }
+        if recipe.orders.contains(&Order::Density) {
+            self.density_lists.resize(
+                candidates.len().max(self.density_lists.len()),
+                FillList::default(),
+            );
+            let mut keyed: Vec<(f64, ClassId)> = Vec::new();
+            for (candidate, list) in candidates.iter().zip(&mut self.density_lists) {
+                let room = problem.room_of(problem.options[candidate.option].room);
+                keyed.clear();
+                let classes = &self.column_lists[candidate.column].classes;
+                keyed.extend(
+                    classes
+                        .iter()
+                        .map(|c| (density(problem.demand_of(*c), room, values[c.at()]), *c)),
+                );
+                // Stable: equal densities keep the order by value.
+                keyed.sort_by(|a, b| b.0.total_cmp(&a.0));
+                list.rebuild(problem, keyed.iter().map(|(_, class)| *class));
+            }
+        }
+    }
+
+    /// The option and content with the least cost per value, and how many such nodes to buy. The content is left in
+    /// `self.best`.
+    fn best_node(
+        &mut self,
+        candidates: &[Candidate],
+        seed: Option<ClassId>,
+        values: &[f64],
+        recipe: &Recipe<'_>,
+        built: &Built,
+    ) -> Option<(OptionId, u32)> {
+        let problem = self.problem;
+        let mut best: Option<(f64, f64, OptionId, u32)> = None;
+        for (at, candidate) in candidates.iter().enumerate() {
+            let option = candidate.option;
+            if seed.is_some_and(|seed| !self.tiers.columns[candidate.column].contains(seed)) {
+                continue;
+            }
+            let allowed = stock_allows(problem, &built.stocks, option);
+            if allowed == 0 {
+                continue;
+            }
+            let cost = if recipe.thrifty {
+                scarcity(problem, &built.stocks, option)
+            } else {
+                candidate.cost
+            };
+            for order in recipe.orders {
+                self.node.open(problem, option);
+                if let Some(seed) = seed
+                    && self.node.add(problem, seed, 1, values[seed.at()]) == 0
+                {
+                    break;
+                }
+                let full = problem.room_of(problem.options[option].room);
+                match order {
+                    Order::Value => {
+                        self.node.fill(
+                            problem,
+                            &self.column_lists[candidate.column],
+                            &built.remaining,
+                            values,
+                        );
+                    }
+                    Order::Density => {
+                        let list = &self.density_lists[at];
+                        self.node.fill(problem, list, &built.remaining, values);
+                    }
+                    Order::Shape => {
+                        let list = &self.column_lists[candidate.column];
+                        self.node
+                            .fill_by_shape(problem, list, &built.remaining, values, full);
+                    }
+                }
+                if self.node.content.is_empty() {
+                    continue;
+                }
+                let ratio = cost / self.node.value;
+                let better = best.is_none_or(|(held, value, _, _)| {
+                    ratio < held - held.abs() * 1e-12
+                        || (ratio <= held + held.abs() * 1e-12 && self.node.value > value)
+                });
+                if better {
+                    best = Some((ratio, self.node.value, option, allowed));
+                    self.best.clone_from(&self.node.content);
+                }
+            }
+        }
+        let (_, _, option, allowed) = best?;
+        let whole = self
+            .best
+            .iter()
+            .map(|(class, count)| built.remaining[class.at()] / count)
+            .min()
+            .unwrap_or(0);
+        Some((option, whole.min(allowed)))
+    }
+
+    /// Replaces each node's option by the cheapest of the same weight that holds its content.
+    pub fn downsize(&mut self, built: &mut Built) {
+        let problem = self.problem;
+        for group in &mut built.groups {
+            let Target::Option(option) = group.target else {
+                continue;
+            };
+            let weight = problem.pools[problem.options[option].pool].weight;
+            let mut best = (super::values::cost(problem, option), option);
+            for tier in &self.tiers.tiers {
+                for candidate in &tier.priced {
+                    let row = &problem.options[candidate.option];
+                    self.node.work += 1;
+                    if candidate.cost < best.0
+                        && problem.pools[row.pool].weight == weight
+                        && has_room(problem, candidate.option, &group.content)
+                        && joint_state(problem, candidate.option, &group.content).is_some()
+                        && keeps_min_values(problem, row.pool, &group.content, None)
+                        && exchange_allowed(
+                            problem,
+                            &built.stocks,
+                            option,
+                            candidate.option,
+                            group.times,
+                        )
+                    {
+                        best = (candidate.cost, candidate.option);
+                    }
+                }
+            }
+            if best.1 != option {
+                give_back(problem, &mut built.stocks, option, group.times);
+                take(problem, &mut built.stocks, best.1, group.times);
+                group.target = Target::Option(best.1);
+            }
+        }
+    }
+}
+
+const COMPACT_EVERY: u32 = 16;
+
+/// What one unit of each resource is worth: the least price per unit over all candidates.
+#[expect(clippy::cast_precision_loss, reason = "rates are ratios")]
+fn rates(problem: &Problem, tiers: &Tiers) -> Vec<f64> {
+    let mut rates = vec![f64::INFINITY; problem.dims];
+    for candidate in tiers.all() {
+        let room = problem.room_of(problem.options[candidate.option].room);
+        for (rate, amount) in rates.iter_mut().zip(room) {
+            if *amount > 0 {
+                *rate = rate.min(candidate.cost.max(1e-9) / *amount as f64);
+            }
+        }
+    }
+    // Without prices, a resource is worth what is rare: the inverse of how much of it there is.
+    for (dim, rate) in rates.iter_mut().enumerate() {
+        if !rate.is_finite() {
+            let there: f64 = problem
+                .node_rooms
+                .iter()
+                .skip(dim)
+                .step_by(problem.dims.max(1))
+                .map(|x| *x as f64)
+                .sum();
+            *rate = 1.0 / (there + 1.0);
+        }
+    }
+    rates
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
+fn density(demand: &[i64], room: &[i64], value: f64) -> f64 {
+    let share: f64 = demand
+        .iter()
+        .zip(room)
+        .filter(|(need, have)| **need > 0 && **have > 0)
+        .map(|(n, h)| *n as f64 / *h as f64)
+        .sum();
+    if share > 0.0 {
+        value / share
+    } else {
+        f64::INFINITY
+    }
+}
+
+/// What a node uses of the stocks that are left, as a sum of shares; a little of its price breaks ties.
+#[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
+fn scarcity(problem: &Problem, left: &[i128], option: OptionId) -> f64 {
+    let shares: f64 = problem.options[option]
+        .uses
+        .iter()
+        .map(|(stock, amount)| *amount as f64 / (left[stock.at()].max(1) as f64))
+        .sum();
+    shares + super::values::cost(problem, option) * 1e-6 + 1e-9
+}
+
+/// Room left on a node of `option` that holds `content`.
+#[must_use]
+pub fn room_left(problem: &Problem, option: OptionId, content: &[(ClassId, u32)]) -> Vec<i64> {
+    let mut room = problem.room_of(problem.options[option].room).to_vec();
+    for (class, count) in content {
+        for (left, need) in room.iter_mut().zip(problem.demand_of(*class)) {
+            *left -= need * i64::from(*count);
+        }
+    }
+    room
+}
+
+/// Takes `times` nodes of `option` out of the stocks.
+pub fn take(problem: &Problem, stocks: &mut [i128], option: OptionId, times: u32) {
+    for (stock, amount) in &problem.options[option].uses {
+        stocks[stock.at()] -= amount * i128::from(times);
+    }
+}
+
+/// Gives `times` nodes of `option` back to the stocks.
+pub fn give_back(problem: &Problem, stocks: &mut [i128], option: OptionId, times: u32) {
+    for (stock, amount) in &problem.options[option].uses {
+        stocks[stock.at()] += amount * i128::from(times);
+    }
+}
+
+fn exchange_allowed(
+    problem: &Problem,
+    stocks: &[i128],
+    old: OptionId,
+    new: OptionId,
+    times: u32,
+) -> bool {
+    let times = i128::from(times);
+    problem.options[new].uses.iter().all(|(stock, amount)| {
+        let freed = problem.options[old]
+            .uses
+            .iter()
+            .find(|(held, _)| held == stock)
+            .map_or(0, |(_, held)| held * times);
+        amount * times <= stocks[stock.at()] + freed
+    })
+}
+
+/// Gives `whole` of the equal nodes at `at` new `content`.
+fn split(groups: &mut Vec<Group>, at: usize, whole: u32, content: Vec<(ClassId, u32)>) {
+    let rest = groups[at].times - whole;
+    if rest == 0 {
+        groups[at].content = content;
+    } else if whole > 0 {
+        let target = groups[at].target;
+        groups[at].times = rest;
+        groups.push(Group {
+            target,
+            content,
+            times: whole,
+        });
+    }
+}

@@ -1,0 +1,332 @@
+//! Filling one node.
+
+use super::holds::{distinct_values, holders, join, keeps_min_values};
+use crate::base::bitset::BitSet;
+use crate::base::index::Ix as _;
+use crate::problem::{ClassId, OptionId, Problem, StateId, fit_count, fits};
+
+/// In which order a node is filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed: the orders there are")]
+pub enum Order {
+    /// Most valuable pod first.
+    Value,
+    /// Most value per share of this node first.
+    Density,
+    /// At each step the pod whose shape is most like the room that is left.
+    Shape,
+}
+
+/// A list of classes in fill order with what the rest of the list needs at least, so that a full node is noticed early.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct FillList {
+    /// Classes in order.
+    pub classes: Vec<ClassId>,
+    /// Requests, `dims` wide, in the same order: what the inner loop reads.
+    demand: Vec<i64>,
+    /// Least request of each resource from here to the end of the list.
+    least: Vec<i64>,
+}
+
+impl FillList {
+    /// Makes the list of `classes`.
+    pub fn rebuild(&mut self, problem: &Problem, classes: impl Iterator<Item = ClassId>) {
+        self.classes.clear();
+        self.classes.extend(classes);
+        self.index(problem);
+    }
+
+    /// Drops the classes of which no pod waits.
+    pub fn compact(&mut self, problem: &Problem, remaining: &[u32]) {
+        self.classes.retain(|class| remaining[class.at()] > 0);
+        self.index(problem);
+    }
+
+    fn index(&mut self, problem: &Problem) {
+        let dims = problem.dims;
+        self.demand.clear();
+        for class in &self.classes {
+            self.demand.extend_from_slice(problem.demand_of(*class));
+        }
+        self.least.clear();
+        self.least.resize(self.demand.len(), 0);
+        for at in (0..self.classes.len()).rev() {
+            for dim in 0..dims {
+                let own = self.demand[at * dims + dim];
+                let rest = self
+                    .least
+                    .get((at + 1) * dims + dim)
+                    .copied()
+                    .unwrap_or(i64::MAX);
+                self.least[at * dims + dim] = own.min(rest);
+            }
+        }
+    }
+
+    fn demand_at(&self, at: usize, dims: usize) -> &[i64] {
+        &self.demand[at * dims..][..dims]
+    }
+
+    fn rest_fits(&self, at: usize, dims: usize, room: &[i64]) -> bool {
+        self.least
+            .get(at * dims..(at + 1) * dims)
+            .is_some_and(|least| fits(least, room))
+    }
+}
+
+/// One node being filled. Reused: nothing is allocated once the buffers have grown.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Node {
+    /// Room left.
+    pub room: Vec<i64>,
+    /// Pods by class.
+    pub content: Vec<(ClassId, u32)>,
+    /// Value of the content.
+    pub value: f64,
+    option: Option<OptionId>,
+    state: StateId,
+    excluded: BitSet<ClassId>,
+    any_excluded: bool,
+    alone: Vec<u32>,
+    guarded: bool,
+    /// Inner steps taken.
+    pub work: u64,
+}
+
+impl Node {
+    /// An empty node for problems like `problem`.
+    #[must_use]
+    pub fn new(problem: &Problem) -> Self {
+        Self {
+            room: vec![0; problem.dims],
+            content: Vec::new(),
+            value: 0.0,
+            option: None,
+            state: StateId::new(0),
+            excluded: BitSet::new(problem.classes.len()),
+            any_excluded: false,
+            alone: Vec::new(),
+            guarded: false,
+            work: 0,
+        }
+    }
+
+    /// Starts a fresh node of `option`.
+    pub fn open(&mut self, problem: &Problem, option: OptionId) {
+        let row = &problem.options[option];
+        self.reset(problem.room_of(row.room));
+        self.option = Some(option);
+        self.state = problem.pairs[row.pair].state;
+        self.guarded = !problem.pools[row.pool].min_values.is_empty();
+    }
+
+    /// Starts with `room` left and `content` there already: an existing node, or a new one that takes more.
+    pub fn resume(
+        &mut self,
+        problem: &Problem,
+        option: Option<OptionId>,
+        room: &[i64],
+        content: &[(ClassId, u32)],
+    ) {
+        if let Some(option) = option {
+            self.open(problem, option);
+        } else {
+            self.reset(room);
+        }
+        for (class, _) in content {
+            self.note_excludes(problem, *class);
+            if let Some(option) = option
+                && let Some(next) = join(problem, option, self.state, *class)
+            {
+                self.state = next;
+            }
+        }
+        self.room.copy_from_slice(room);
+        self.content.extend_from_slice(content);
+    }
+
+    fn reset(&mut self, room: &[i64]) {
+        self.room.clear();
+        self.room.extend_from_slice(room);
+        self.content.clear();
+        self.value = 0.0;
+        self.option = None;
+        self.state = StateId::new(0);
+        if self.any_excluded {
+            self.excluded.clear();
+            self.any_excluded = false;
+        }
+        self.alone.clear();
+        self.guarded = false;
+    }
+
+    fn note_excludes(&mut self, problem: &Problem, class: ClassId) {
+        if let Some(excludes) = &problem.classes[class].excludes {
+            self.excluded.union_with(excludes);
+            self.any_excluded = true;
+        }
+    }
+
+    /// Adds up to `most` pods of `class`, each worth `value`; returns how many went in.
+    pub fn add(&mut self, problem: &Problem, class: ClassId, most: u32, value: f64) -> u32 {
+        let demand = problem.demand_of(class);
+        let mut count = fit_count(demand, &self.room).min(most);
+        if count == 0 {
+            return 0;
+        }
+        if let Some(excludes) = &problem.classes[class].excludes {
+            if self.any_excluded && self.excluded.contains(class) {
+                return 0;
+            }
+            if excludes.contains(class) {
+                count = 1;
+            }
+        }
+        let mut state = self.state;
+        if let Some(option) = self.option {
+            match join(problem, option, self.state, class) {
+                Some(next) => state = next,
+                None => return 0,
+            }
+            if self.guarded {
+                count = self.guarded_count(problem, option, class, count);
+                if count == 0 {
+                    return 0;
+                }
+            }
+        }
+        self.state = state;
+        for (left, need) in self.room.iter_mut().zip(demand) {
+            *left -= need * i64::from(count);
+        }
+        match self.content.iter_mut().find(|(held, _)| *held == class) {
+            Some((_, held)) => *held += count,
+            None => self.content.push((class, count)),
+        }
+        self.value += value * f64::from(count);
+        self.note_excludes(problem, class);
+        count
+    }
+
+    /// The largest count up to `most` with which the pool's `minValues` still hold.
+    fn guarded_count(
+        &mut self,
+        problem: &Problem,
+        option: OptionId,
+        class: ClassId,
+        most: u32,
+    ) -> u32 {
+        let pool = problem.options[option].pool;
+        if self.alone.is_empty() && self.content.is_empty() {
+            self.alone = distinct_values(problem, pool, &holders(problem, pool, &[(class, 1)]));
+        }
+        let held = self.content.iter().position(|(c, _)| *c == class);
+        let before = held.map_or(0, |at| self.content[at].1);
+        let mut trial = self.content.clone();
+        let at = held.unwrap_or_else(|| {
+            trial.push((class, 0));
+            trial.len() - 1
+        });
+        let mut keeps = |count: u32| {
+            trial[at].1 = before + count;
+            keeps_min_values(problem, pool, &trial, Some(&self.alone))
+        };
+        if keeps(most) {
+            return most;
+        }
+        let (mut low, mut high) = (0, most);
+        while low + 1 < high {
+            let middle = low + (high - low) / 2;
+            if keeps(middle) {
+                low = middle
+            } else {
+                high = middle
+            }
+        }
+        low
+    }
+
+    /// Fills the node from `list` in its order.
+    pub fn fill(&mut self, problem: &Problem, list: &FillList, remaining: &[u32], values: &[f64]) {
+        let dims = problem.dims;
+        if !list.rest_fits(0, dims, &self.room) {
+            return;
+        }
+        for (at, class) in list.classes.iter().enumerate() {
+            self.work += 1;
+            let left = remaining[class.at()];
+            if left == 0 || !fits(list.demand_at(at, dims), &self.room) {
+                continue;
+            }
+            let held = self.held(*class);
+            if left > held
+                && self.add(problem, *class, left - held, values[class.at()]) > 0
+                && !list.rest_fits(at + 1, dims, &self.room)
+            {
+                return;
+            }
+        }
+    }
+
+    /// Fills the node by shape: at each step the class whose requests point most in the direction of the room that is
+    /// left, weighed by value, as many as keep it the best choice.
+    #[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
+    pub fn fill_by_shape(
+        &mut self,
+        problem: &Problem,
+        list: &FillList,
+        remaining: &[u32],
+        values: &[f64],
+        full: &[i64],
+    ) {
+        let dims = problem.dims;
+        for _ in 0..MAX_SHAPE_STEPS {
+            let mut best: Option<(f64, ClassId)> = None;
+            for (at, class) in list.classes.iter().enumerate() {
+                self.work += 1;
+                let left = remaining[class.at()];
+                let demand = list.demand_at(at, dims);
+                if left == 0 || !fits(demand, &self.room) || left <= self.held(*class) {
+                    continue;
+                }
+                if self.any_excluded && self.excluded.contains(*class) {
+                    continue;
+                }
+                let mut dot = 0.0;
+                let mut size = 0.0;
+                for dim in 0..dims {
+                    if full[dim] > 0 && demand[dim] > 0 {
+                        let share = demand[dim] as f64 / full[dim] as f64;
+                        dot += share * self.room[dim] as f64 / full[dim] as f64;
+                        size += share;
+                    }
+                }
+                let score = if size > 0.0 {
+                    dot * (values[class.at()] / size).max(1e-12)
+                } else {
+                    f64::INFINITY
+                };
+                if best.is_none_or(|(held, _)| score > held) {
+                    best = Some((score, *class));
+                }
+            }
+            let Some((_, class)) = best else { return };
+            let most = (remaining[class.at()] - self.held(class)).min(1);
+            if self.add(problem, class, most, values[class.at()]) == 0 {
+                return;
+            }
+        }
+    }
+
+    fn held(&self, class: ClassId) -> u32 {
+        self.content
+            .iter()
+            .find(|(held, _)| *held == class)
+            .map_or(0, |(_, n)| *n)
+    }
+}
+
+/// More pods than this are never put on one node one by one.
+const MAX_SHAPE_STEPS: usize = 256;

@@ -1,0 +1,137 @@
+//! Whether one node of an option holds a given content: the full test, used where a single answer is wanted.
+
+use crate::base::bitset::BitSet;
+use crate::base::index::Ix as _;
+use crate::model::options::MinValuesPolicy;
+use crate::problem::{ClassId, OptionId, PoolId, Problem, StateId};
+
+/// Whether the classes of `content` may be together on a node of `option`, and the label state they lead to; `None` if
+/// not. Room and stocks apart. O(content x alternatives).
+#[must_use]
+pub fn joint_state(
+    problem: &Problem,
+    option: OptionId,
+    content: &[(ClassId, u32)],
+) -> Option<StateId> {
+    let mut state = problem.pairs[problem.options[option].pair].state;
+    for (class, _) in content {
+        if !problem.options_of(*class).contains(option) {
+            return None;
+        }
+        state = join(problem, option, state, *class)?;
+    }
+    Some(state)
+}
+
+/// The label state after a pod of `class` joins a node of `option` in `state`.
+#[must_use]
+pub fn join(
+    problem: &Problem,
+    option: OptionId,
+    state: StateId,
+    class: ClassId,
+) -> Option<StateId> {
+    if !problem.states.is_open(state) {
+        return Some(state);
+    }
+    let terms = &problem.signatures[problem.classes[class].signature];
+    terms
+        .iter()
+        .filter(|term| problem.term_options[**term].contains(option))
+        .find_map(|term| problem.states.after(state, *term))
+}
+
+/// Whether `content` fits the room of a fresh node of `option`.
+#[must_use]
+pub fn has_room(problem: &Problem, option: OptionId, content: &[(ClassId, u32)]) -> bool {
+    let room = problem.room_of(problem.options[option].room);
+    (0..problem.dims).all(|dim| {
+        let need: i128 = content
+            .iter()
+            .map(|(class, n)| i128::from(problem.demand_of(*class)[dim]) * i128::from(*n))
+            .sum();
+        need <= i128::from(room[dim])
+    })
+}
+
+/// The options of `pool` that hold `content`, stocks and `minValues` apart. O(options x content).
+#[must_use]
+pub fn holders(problem: &Problem, pool: PoolId, content: &[(ClassId, u32)]) -> BitSet<OptionId> {
+    let mut set = problem.pools[pool].options.clone();
+    for (class, _) in content {
+        set.intersect_with(problem.options_of(*class));
+    }
+    let mut kept = BitSet::new(set.bound());
+    for option in set.iter() {
+        if has_room(problem, option, content) && joint_state(problem, option, content).is_some() {
+            kept.insert(option);
+        }
+    }
+    kept
+}
+
+/// How many distinct values each `minValues` of `pool` keeps over the types behind `options`.
+#[must_use]
+pub fn distinct_values(problem: &Problem, pool: PoolId, options: &BitSet<OptionId>) -> Vec<u32> {
+    let mut counts = Vec::new();
+    for rule in &problem.pools[pool].min_values {
+        let mut seen = vec![false; rule.distinct as usize];
+        for option in options.iter() {
+            for value in &rule.values[problem.options[option].pair] {
+                seen[*value as usize] = true;
+            }
+        }
+        counts.push(u32::try_from(seen.iter().filter(|s| **s).count()).unwrap_or(u32::MAX));
+    }
+    counts
+}
+
+/// Whether a node of `pool` with `content` keeps its `minValues` (M-6). `alone` is what the node's first pod alone keeps:
+/// under `BestEffort` no more than that is asked.
+#[must_use]
+pub fn keeps_min_values(
+    problem: &Problem,
+    pool: PoolId,
+    content: &[(ClassId, u32)],
+    alone: Option<&[u32]>,
+) -> bool {
+    let rules = &problem.pools[pool].min_values;
+    if rules.is_empty() || problem.min_values_policy == MinValuesPolicy::AsFlexibleAsPossible {
+        return true;
+    }
+    let have = distinct_values(problem, pool, &holders(problem, pool, content));
+    rules
+        .iter()
+        .zip(&have)
+        .enumerate()
+        .all(|(at, (rule, have))| {
+            let asked = match (problem.min_values_policy, alone) {
+                (MinValuesPolicy::BestEffort, Some(alone)) => rule.at_least.min(alone[at]),
+                (MinValuesPolicy::BestEffort, None) => 0,
+                _ => rule.at_least,
+            };
+            *have >= asked
+        })
+}
+
+/// Whether one pod of `class` alone could live on a node of `option`, stocks apart.
+#[must_use]
+pub fn holds_alone(problem: &Problem, option: OptionId, class: ClassId) -> bool {
+    problem.holds_one(option, class) && joint_state(problem, option, &[(class, 1)]).is_some()
+}
+
+/// How many nodes of `option` the stocks still allow.
+#[must_use]
+pub fn stock_allows(problem: &Problem, left: &[i128], option: OptionId) -> u32 {
+    let mut count = u32::MAX;
+    for (stock, amount) in &problem.options[option].uses {
+        let left = left[stock.at()];
+        if left < 0 || *amount > left {
+            return 0;
+        }
+        if *amount > 0 {
+            count = count.min(u32::try_from(left / amount).unwrap_or(u32::MAX));
+        }
+    }
+    count
+}

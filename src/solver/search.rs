@@ -1,0 +1,363 @@
+//! Looking for the best plan within a budget of work.
+
+use super::bound;
+use super::candidates::Tiers;
+use super::construct::{Built, Recipe, Workshop, give_back};
+use super::fill::Order;
+use super::score::{Ranks, Score};
+use super::values::{self, Measure};
+use super::{Group, Outcome, Target};
+use crate::base::index::Ix as _;
+use crate::base::rng::Rng;
+use crate::model::options::Effort;
+use crate::model::price::Price;
+use crate::problem::{ClassId, OptionId, Problem};
+
+/// How much work each effort may take. Work is counted in inner steps (one pod class looked at for one node), so the
+/// budget is the same on every machine.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    rounds: u32,
+    learn_work: u64,
+    repacks: u32,
+    repack_work: u64,
+}
+
+impl Budget {
+    fn of(effort: Effort) -> Self {
+        match effort {
+            Effort::Fast => Self {
+                rounds: 0,
+                learn_work: 0,
+                repacks: 0,
+                repack_work: 0,
+            },
+            Effort::Balanced => Self {
+                rounds: 40,
+                learn_work: 12_000_000,
+                repacks: 400,
+                repack_work: 8_000_000,
+            },
+            Effort::Thorough => Self {
+                rounds: 300,
+                learn_work: 150_000_000,
+                repacks: 20_000,
+                repack_work: 150_000_000,
+            },
+        }
+    }
+}
+
+const FILLS: [Order; 2] = [Order::Value, Order::Density];
+const ALL_FILLS: [Order; 3] = [Order::Value, Order::Density, Order::Shape];
+
+/// Below this many classes the costlier fill orders are tried as well.
+const FEW_CLASSES: usize = 64;
+
+struct Search<'w, 'p> {
+    shop: &'w mut Workshop<'p>,
+    ranks: Ranks,
+    best: Option<(Score, Built)>,
+}
+
+impl Search<'_, '_> {
+    fn offer(&mut self, mut built: Built) -> Score {
+        self.shop.downsize(&mut built);
+        let score = self
+            .ranks
+            .score(self.shop.problem, &built.groups, &built.remaining);
+        if self.best.as_ref().is_none_or(|(held, _)| score < *held) {
+            self.best = Some((score.clone(), built));
+        }
+        score
+    }
+
+    fn all_placed(&self) -> bool {
+        self.best
+            .as_ref()
+            .is_some_and(|(score, _)| score.unplaced.iter().all(|n| *n == 0))
+    }
+}
+
+/// Plans all pods of `problem`.
+///
+/// Deterministic: the same problem and effort give the same outcome. The cost is bounded by the effort's budget after
+/// the first constructions, each of which takes O(distinct nodes x candidates x classes).
+pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
+    let tiers = Tiers::new(problem);
+    let mut shop = Workshop::new(problem, &tiers);
+    let costs: Vec<(OptionId, f64)> = tiers.all().map(|c| (c.option, c.cost)).collect();
+    let fair = values::values(problem, &costs, Measure::Fair);
+    let alone = values::values(problem, &costs, Measure::Alone);
+    let budget = Budget::of(effort);
+    let few = problem.classes.len() <= FEW_CLASSES;
+    let orders: &[Order] = if few && effort > Effort::Fast {
+        &ALL_FILLS
+    } else {
+        &FILLS
+    };
+
+    let mut search = Search {
+        shop: &mut shop,
+        ranks: Ranks::new(problem),
+        best: None,
+    };
+    let plain = Recipe {
+        seeded: true,
+        orders,
+        by_priority: false,
+        thrifty: false,
+    };
+    for values in [&fair, &alone] {
+        let built = search.shop.build(values, &alone, &plain);
+        search.offer(built);
+    }
+    if !search.all_placed() {
+        for recipe in [
+            Recipe {
+                by_priority: true,
+                ..plain
+            },
+            Recipe {
+                thrifty: true,
+                ..plain
+            },
+            Recipe {
+                thrifty: true,
+                by_priority: true,
+                ..plain
+            },
+        ] {
+            let built = search.shop.build(&alone, &alone, &recipe);
+            search.offer(built);
+        }
+    }
+    let scarce = !search.all_placed();
+    learn(
+        &mut search,
+        [&fair, &alone],
+        &alone,
+        &Recipe {
+            by_priority: scarce,
+            ..plain
+        },
+        budget,
+    );
+    repair(&mut search, &fair, &alone, &plain, budget);
+
+    let work = search.shop.node.work;
+    let (score, built) = search.best.unwrap_or_default();
+    let lower_bound = bound::lower_bound(problem, &built.remaining);
+    finish(score, built, work, lower_bound)
+}
+
+/// Rounds of price learning: pods on nodes that cost more than their pods' values are worth more in the next round.
+fn learn(
+    search: &mut Search<'_, '_>,
+    bases: [&Vec<f64>; 2],
+    seeds: &[f64],
+    recipe: &Recipe<'_>,
+    budget: Budget,
+) {
+    let problem = search.shop.problem;
+    if problem.options.is_empty() {
+        return;
+    }
+    let start = search.shop.node.work;
+    let mut values: [Vec<f64>; 2] = bases.map(Clone::clone);
+    let mut seeded = true;
+    let mut last: Option<Score> = None;
+    let mut stale = 0;
+    for round in 0..budget.rounds {
+        if search.shop.node.work - start > budget.learn_work {
+            break;
+        }
+        let side = (round % 2) as usize;
+        if side == 0 {
+            seeded = !seeded;
+        }
+        let built = search
+            .shop
+            .build(&values[side], seeds, &Recipe { seeded, ..*recipe });
+        raise(problem, &mut values[side], &built, f64::from(round / 2));
+        let score = search.offer(built);
+        stale = if last.as_ref() == Some(&score) {
+            stale + 1
+        } else {
+            0
+        };
+        if stale > 8 {
+            break;
+        }
+        last = Some(score);
+    }
+}
+
+/// Multiplies the value of each class by the square root of how dear its nodes were against the plan's average, less and
+/// less as rounds go on.
+#[expect(clippy::cast_precision_loss, reason = "ratios")]
+fn raise(problem: &Problem, values: &mut [f64], built: &Built, round: f64) {
+    let mut dear = vec![0.0; values.len()];
+    let mut pods = vec![0.0; values.len()];
+    let (mut total_cost, mut total_value) = (0.0, 0.0);
+    for group in &built.groups {
+        let Target::Option(option) = group.target else {
+            continue;
+        };
+        let cost = values::cost(problem, option);
+        let value: f64 = group
+            .content
+            .iter()
+            .map(|(class, n)| values[class.at()] * f64::from(*n))
+            .sum();
+        total_cost += cost * f64::from(group.times);
+        total_value += value * f64::from(group.times);
+        for (class, n) in &group.content {
+            let weight = f64::from(*n) * f64::from(group.times);
+            dear[class.at()] += weight * cost / value.max(1e-12);
+            pods[class.at()] += weight;
+        }
+    }
+    let average = (total_cost / f64::max(total_value, 1e-12)).max(1e-12);
+    let strength = 1.0 / (1.0 + round / 8.0);
+    for (value, (dear, pods)) in values.iter_mut().zip(dear.iter().zip(&pods)) {
+        if *pods > 0.0 {
+            let ratio = (dear / pods / average).clamp(0.05, 20.0).sqrt();
+            *value *= 1.0 + (ratio - 1.0) * strength;
+        }
+    }
+}
+
+/// Takes a few nodes out of the best plan and packs their pods again, keeping what is better.
+fn repair(
+    search: &mut Search<'_, '_>,
+    fair: &[f64],
+    alone: &[f64],
+    recipe: &Recipe<'_>,
+    budget: Budget,
+) {
+    let problem = search.shop.problem;
+    let Some((_, mut plan)) = search.best.clone() else {
+        return;
+    };
+    let mut rng = Rng::new(0x7465_7472_6170_6f64);
+    let start = search.shop.node.work;
+    let mut noisy = fair.to_vec();
+    let mut improved = false;
+    for attempt in 0..budget.repacks {
+        if search.shop.node.work - start > budget.repack_work {
+            break;
+        }
+        let bought: Vec<usize> = (0..plan.groups.len())
+            .filter(|at| matches!(plan.groups[*at].target, Target::Option(_)))
+            .collect();
+        let nodes: u64 = bought
+            .iter()
+            .map(|at| u64::from(plan.groups[*at].times))
+            .sum();
+        if nodes < 2 {
+            break;
+        }
+        let picks = pick(&mut rng, &plan.groups, &bought, nodes);
+        let base = if attempt % 2 == 0 { fair } else { alone };
+        for (noisy, base) in noisy.iter_mut().zip(base) {
+            #[expect(clippy::cast_precision_loss, reason = "a factor between 0.8 and 1.25")]
+            let factor = 0.8 + 0.45 * (rng.below(1 << 20) as f64 / f64::from(1 << 20));
+            *noisy = base * factor;
+        }
+        let mut waiting = vec![0u32; problem.classes.len()];
+        let mut stocks = plan.stocks.clone();
+        let mut old = Vec::new();
+        for at in &picks {
+            let group = &plan.groups[*at];
+            if let Target::Option(option) = group.target {
+                give_back(problem, &mut stocks, option, 1);
+            }
+            for (class, n) in &group.content {
+                waiting[class.at()] += n;
+            }
+            old.push(Group {
+                times: 1,
+                ..group.clone()
+            });
+        }
+        let none = vec![0u32; problem.classes.len()];
+        let before = search.ranks.score(problem, &old, &none);
+        let seeded = rng.below(3) > 0;
+        let mut new = search.shop.repack(
+            &noisy,
+            alone,
+            &Recipe { seeded, ..*recipe },
+            waiting,
+            stocks,
+        );
+        search.shop.downsize(&mut new);
+        let after = search.ranks.score(problem, &new.groups, &new.remaining);
+        if after < before {
+            improved = true;
+            for at in &picks {
+                plan.groups[*at].times -= 1;
+            }
+            plan.groups.retain(|group| group.times > 0);
+            plan.groups.append(&mut new.groups);
+            plan.stocks = new.stocks;
+        }
+    }
+    if improved {
+        search.offer(plan);
+    }
+}
+
+/// Two to twelve distinct nodes, as positions of groups; a group may occur as often as it has nodes.
+fn pick(rng: &mut Rng, groups: &[Group], bought: &[usize], nodes: u64) -> Vec<usize> {
+    let wanted = (2 + rng.below(11)).min(nodes);
+    let mut taken: Vec<(usize, u32)> = Vec::new();
+    let mut picks = Vec::new();
+    let mut tries = 0;
+    while (picks.len() as u64) < wanted && tries < 64 {
+        tries += 1;
+        let Some(at) = rng.choose(bought).copied() else {
+            break;
+        };
+        let held = taken.iter_mut().find(|(group, _)| *group == at);
+        match held {
+            Some((_, n)) if *n >= groups[at].times => {}
+            Some((_, n)) => {
+                *n += 1;
+                picks.push(at);
+            }
+            None => {
+                taken.push((at, 1));
+                picks.push(at);
+            }
+        }
+    }
+    picks
+}
+
+fn finish(score: Score, mut built: Built, work: u64, lower_bound: Price) -> Outcome {
+    for group in &mut built.groups {
+        group.content.sort_unstable();
+    }
+    built
+        .groups
+        .sort_by(|a, b| (a.target, &a.content).cmp(&(b.target, &b.content)));
+    let mut groups: Vec<Group> = Vec::new();
+    for group in built.groups {
+        match groups.last_mut() {
+            Some(last) if last.target == group.target && last.content == group.content => {
+                last.times += group.times
+            }
+            _ => groups.push(group),
+        }
+    }
+    let left = built.remaining.iter().enumerate().filter(|(_, n)| **n > 0);
+    let unplaced = left.map(|(at, n)| (ClassId::new(at), *n)).collect();
+    Outcome {
+        groups,
+        unplaced,
+        lower_bound,
+        score,
+        work,
+    }
+}
