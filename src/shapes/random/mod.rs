@@ -6,8 +6,11 @@
 //! What the Scheduling rules add (spread, affinity, volumes) is behind [`Size`]'s flags.
 
 mod demand;
+mod edit;
 mod nodes;
 mod supply;
+
+pub use edit::from_bytes;
 
 use crate::base::rng::Rng;
 use crate::base::time::Timestamp;
