@@ -1,12 +1,13 @@
 //! The facade: from a snapshot to a plan.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::resources::Name;
 use crate::plan::decode::{decode, totals};
-use crate::plan::{Plan, Unschedulable};
+use crate::plan::{Plan, Unschedulable, scaling};
 use crate::problem::compile::{Views, compile};
 use crate::problem::{Problem, Symbols};
 use crate::solver::Outcome;
@@ -70,21 +71,22 @@ impl<'a> Compiled<'a> {
             for position in pods {
                 plan.unschedulable.push(Unschedulable {
                     pod: Name::from(self.views.snapshot.pods[position as usize].key()),
-                    reason: String::new(),
+                    reason: Name::from(""),
                     code: Name::from(""),
-                    reasons: Vec::new(),
+                    reasons: Arc::default(),
                 });
             }
         }
         for (position, reason) in &self.symbols.refused {
             plan.unschedulable.push(Unschedulable {
                 pod: Name::from(self.views.snapshot.pods[*position as usize].key()),
-                reason: format!("{}: {}", reason.subject, reason.message),
+                reason: Name::from(format!("{}: {}", reason.subject, reason.message)),
                 code: Name::from(reason.code.as_str()),
-                reasons: vec![reason.clone()],
+                reasons: Arc::new(vec![reason.clone()]),
             });
         }
         plan.unschedulable.sort_by(|a, b| a.pod.cmp(&b.pod));
+        plan.scaling = scaling::requests(self.views.snapshot, &plan.new_node_claims);
         plan.totals = totals(&plan);
         plan
     }

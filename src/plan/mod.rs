@@ -3,6 +3,8 @@
 pub mod decode;
 pub mod scaling;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::explain::reason::Reason;
@@ -81,13 +83,13 @@ pub struct Unschedulable {
     /// `namespace/name`.
     pub pod: Name,
     /// One sentence for people.
-    pub reason: String,
+    pub reason: Name,
     /// Stable kebab-case code of the main reason.
     #[serde(default)]
     pub code: Name,
-    /// The reason tree.
+    /// The reason tree, shared by pods that cannot be told apart.
     #[serde(default)]
-    pub reasons: Vec<Reason>,
+    pub reasons: Arc<Vec<Reason>>,
 }
 
 /// Sums over a plan.
