@@ -4,12 +4,13 @@
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::print_stdout,
+    clippy::unwrap_used,
     reason = "a test reads its environment and files"
 )]
 
 use std::path::{Path, PathBuf};
 
-use tetrapod::manifest::Reader;
+use tetrapod::manifest::{Reader, export};
 
 fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -52,6 +53,15 @@ fn every_scenario_of_the_corpus_is_accepted_and_round_trips() {
             input.skipped.kinds.is_empty(),
             "{name}: {:?}",
             input.skipped
+        );
+        let mut text = Vec::new();
+        export::write(&input.snapshot, &mut text).unwrap();
+        let mut reader = Reader::new();
+        reader.read(&name, text.as_slice());
+        let again = reader.finish().unwrap().snapshot;
+        assert!(
+            again == input.snapshot,
+            "{name} changes on its way out and in"
         );
     }
     println!("{} scenarios, {pods} pods", files.len());

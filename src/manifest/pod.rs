@@ -187,7 +187,7 @@ fn host_port(item: &Cursor<'_, '_>, host_network: bool) -> Option<HostPort> {
         ("SCTP", Protocol::Sctp),
     ]);
     let ip = item.field("hostIP").filled();
-    let port = host.or(own.filter(|_| host_network))?;
+    let port = host.or_else(|| own.filter(|_| host_network))?;
     Some(HostPort::new(
         ip.unwrap_or_else(|| item.context().name("0.0.0.0")),
         port,

@@ -132,7 +132,7 @@ impl Collector {
         held.node_pools.extend(read.node_pools);
         held.node_classes.extend(read.node_classes);
         held.instance_types.extend(read.instance_types);
-        held.cluster = read.cluster.or(held.cluster.take());
+        held.cluster = read.cluster.or_else(|| held.cluster.take());
         held.daemon_sets.extend(read.daemon_sets);
         held.pod_disruption_budgets
             .extend(read.pod_disruption_budgets);
