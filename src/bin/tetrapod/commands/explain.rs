@@ -113,7 +113,7 @@ fn explain_pod(snapshot: &Snapshot, plan: &Plan, key: &str) -> Result<Explanatio
             object,
             format!("stays pending: {} [{}]", entry.reason, entry.code),
         );
-        found.reasons.clone_from(&entry.reasons);
+        found.reasons = entry.reasons.to_vec();
         return Ok(found);
     }
     if let Some(claim) = plan.new_node_claims.iter().find(|claim| holds(&claim.pods)) {
@@ -247,7 +247,11 @@ fn bought(count: usize) -> String {
 fn about(plan: &Plan, object: &str) -> Vec<Reason> {
     let mut found: Vec<Reason> = Vec::new();
     let mut queue: Vec<&Reason> = plan.notes.iter().collect();
-    queue.extend(plan.unschedulable.iter().flat_map(|entry| &entry.reasons));
+    queue.extend(
+        plan.unschedulable
+            .iter()
+            .flat_map(|entry| entry.reasons.iter()),
+    );
     queue.reverse();
     while let Some(reason) = queue.pop() {
         if reason.subject.eq_ignore_ascii_case(object) {

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use tetrapod::manifest::export;
 use tetrapod::shapes::{Params, Shape, generate};
 
 use crate::args::GenerateArgs;
@@ -52,16 +53,4 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<ExitCode, Fatal> {
 
 fn is_gzip(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
-}
-
-mod export {
-    //! A snapshot's own serde form, which the reader takes as well as manifests.
-
-    use std::io::{self, Write};
-
-    use tetrapod::model::cluster::Snapshot;
-
-    pub(super) fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
-        Ok(serde_json::to_writer(out, snapshot)?)
-    }
 }

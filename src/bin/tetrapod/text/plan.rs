@@ -294,7 +294,7 @@ fn pending(plan: &Plan, workloads: &Workloads<'_>, detail: Detail) -> String {
     let mut groups: BTreeMap<(&str, &str), Pending<'_>> = BTreeMap::new();
     for entry in &plan.unschedulable {
         let group = groups
-            .entry((entry.code.as_ref(), entry.reason.as_str()))
+            .entry((entry.code.as_ref(), entry.reason.as_ref()))
             .or_insert_with(|| Pending {
                 first: entry,
                 workloads: BTreeMap::new(),
