@@ -9,5 +9,7 @@ pub mod catalog;
 pub mod enablement;
 pub(crate) mod group;
 pub mod mig;
+pub mod preflight;
+pub mod role;
 #[cfg(test)]
 pub(crate) mod sample;

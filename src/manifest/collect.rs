@@ -145,9 +145,10 @@ impl Collector {
         }
         if kind.is_empty() {
             let object = place.map(|at| format!("items[{at}]")).unwrap_or_default();
-            let found = match value {
-                Value::Object(_) => "an object without kind".to_owned(),
-                other => shortened(&other.to_string()),
+            let found = if value.is_object() {
+                "an object without kind".to_owned()
+            } else {
+                shortened(&value.to_string())
             };
             let accepted = "a Kubernetes object with apiVersion and kind, a list of them, or what `aws sagemaker describe-cluster` prints";
             self.fault(&object, String::new(), found, accepted.to_owned());
@@ -354,7 +355,8 @@ impl Collector {
             });
         }
         let mut snapshot = self.snapshot;
-        snapshot.options.now = snapshot.options.now.or(self.context.newest.get());
+        let newest = self.context.newest.get();
+        snapshot.options.now = snapshot.options.now.or(newest);
         snapshot.pods.shrink_to_fit();
         let mut skipped = self.skipped;
         skipped.fields = self.context.unknown.into_inner();

@@ -301,7 +301,11 @@ impl<'v, 'p> Cursor<'v, 'p> {
                 self.fault(what);
                 None
             }
-            _ => self.name(),
+            Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => self.name(),
         }
     }
 
@@ -319,7 +323,7 @@ impl<'v, 'p> Cursor<'v, 'p> {
         match self.value {
             Value::Bool(yes) => Some(*yes),
             Value::Null => None,
-            _ => {
+            Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
                 self.fault("true or false");
                 None
             }
@@ -426,7 +430,7 @@ impl<'v, 'p> Cursor<'v, 'p> {
                 }
                 span
             }
-            _ => {
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                 self.fault("a Go duration such as 30s, 5m or 1h30m, or Never");
                 None
             }

@@ -26,11 +26,11 @@ pub(super) fn documents(framer: &mut Framer<'_>, collector: &mut Collector) -> R
     }
 }
 
+/// What is done with the text of each item and its number.
+type Visit<'v> = dyn FnMut(&[u8], usize) -> Result<(), Broken> + 'v;
+
 /// Visits the items of the array that starts here.
-fn elements(
-    framer: &mut Framer<'_>,
-    visit: &mut dyn FnMut(&[u8], usize) -> Result<(), Broken>,
-) -> Result<(), Broken> {
+fn elements(framer: &mut Framer<'_>, visit: &mut Visit<'_>) -> Result<(), Broken> {
     framer.skip();
     if framer.peek()? == Some(b']') {
         framer.skip();
@@ -93,7 +93,10 @@ fn object(framer: &mut Framer<'_>, collector: &mut Collector) -> Result<(), Brok
             Err(error) => Err(Broken::new(error.to_string(), "JSON")),
         };
     }
-    collector.top_object(&head.text)
+    if head.kind.is_some() {
+        return collector.object_text(&head.text, None, None);
+    }
+    collector.kindless_text(&head.text)
 }
 
 /// Reads one field of the object at the top of a document.

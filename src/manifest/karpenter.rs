@@ -249,7 +249,7 @@ fn budget_nodes(at: &Cursor<'_, '_>) -> Option<Name> {
     let text = match at.value() {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
-        _ => String::new(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => String::new(),
     };
     let digits = text.strip_suffix('%').unwrap_or(&text);
     let number = digits

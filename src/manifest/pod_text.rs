@@ -230,8 +230,9 @@ pub(super) fn pod(
     scratch: &mut Vec<u8>,
 ) -> Option<Pod> {
     let read: PodText<'_> = serde_json::from_slice(text).ok()?;
-    let is_pod = read.kind.is_some() && read.api_version.is_some();
-    if !is_pod && !(kind_known && read.kind.is_none() && read.api_version.is_none()) {
+    // The values of both were checked as they were read.
+    let stated = (read.kind.is_some(), read.api_version.is_some());
+    if stated != (true, true) && !(kind_known && stated == (false, false)) {
         return None;
     }
     let meta = read.metadata?;

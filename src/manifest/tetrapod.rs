@@ -6,7 +6,6 @@ use super::cursor::Cursor;
 use super::meta::{meta, selector, taints};
 use super::requirement::requirements;
 use crate::model::instance_type::{CapacityType, InstanceType, InstanceTypes, Offering};
-use crate::model::label::LabelSelector;
 use crate::model::options::{
     Effort, LimitGroup, MinValuesPolicy, Options, PreferencePolicy, Quotas,
 };
@@ -239,7 +238,7 @@ fn bounds(root: &Cursor<'_, '_>, options: &mut Options) {
             let selector_at = item.field("selector");
             Some(LimitGroup {
                 name: item.field("name").name_or_empty(),
-                selector: selector(&selector_at).unwrap_or_else(LabelSelector::default),
+                selector: selector(&selector_at).unwrap_or_default(),
                 limits: item.field("limits").resources(),
             })
         });

@@ -61,6 +61,31 @@ pub struct ClassCapacity {
 /// catalogue's list prices stand for on-demand capacity, and everything else is unpriced (M-9).
 ///
 /// Cost: linear in the offerings, and in the catalogue for each type.
+///
+/// ```
+/// use tetrapod::hyperpod::capacity::resolve;
+/// use tetrapod::model::cluster::Snapshot;
+/// use tetrapod::model::hyperpod::{HyperpodNodeClass, InstanceGroupStatus, Subnet};
+///
+/// let mut subnet = Subnet::default();
+/// subnet.zone = "us-east-1a".into();
+/// let mut group = InstanceGroupStatus::default();
+/// group.name = "gpu-a".into();
+/// group.instance_types = vec!["ml.g5.12xlarge".into()];
+/// group.subnets = vec![subnet];
+/// let mut class = HyperpodNodeClass::default();
+/// class.name = "gpu".into();
+/// class.instance_groups = vec!["gpu-a".into()];
+/// class.status_groups = Some(vec![group]);
+/// let mut snapshot = Snapshot::default();
+/// snapshot.node_classes = vec![class];
+///
+/// let capacity = &resolve(&snapshot)["gpu"];
+/// assert!(capacity.ready.is_ok());
+/// let offering = &capacity.types[0].offerings[0];
+/// assert_eq!(offering.instance_group.as_deref(), Some("gpu-a"));
+/// assert_eq!(offering.price, "7.09".parse().ok());
+/// ```
 #[must_use]
 pub fn resolve(snapshot: &Snapshot) -> BTreeMap<Name, ClassCapacity> {
     let zones = SubnetZones::of(snapshot);
@@ -77,13 +102,8 @@ pub fn resolve(snapshot: &Snapshot) -> BTreeMap<Name, ClassCapacity> {
         .collect()
 }
 
-/// Why `class` is not ready by its own object or by the cluster's autoscaling; conditions that are absent count as true.
-pub(super) fn not_ready(snapshot: &Snapshot, class: Option<&HyperpodNodeClass>) -> Option<String> {
-    let enablement = snapshot.cluster.as_ref().map(Enablement::of);
-    if let Some(blocker) = enablement.and_then(|state| state.blocker()) {
-        return Some(blocker);
-    }
-    let class = class?;
+/// Why `class` is not ready by its own object; conditions that are absent count as true (M-12).
+pub(super) fn not_ready(class: &HyperpodNodeClass) -> Option<String> {
     if class.deleted.is_some() {
         return Some("it is being deleted".to_owned());
     }
@@ -119,7 +139,9 @@ fn of_class<'a>(snapshot: &'a Snapshot, zones: &SubnetZones<'a>, name: &'a Name)
             "the input has neither a HyperpodNodeClass nor an InstanceTypes document of this name",
         ),
     };
-    if let Some(message) = not_ready(snapshot, class) {
+    let enablement = snapshot.cluster.as_ref().map(Enablement::of);
+    let blocker = enablement.and_then(|state| state.blocker());
+    if let Some(message) = blocker.or_else(|| not_ready(class?)) {
         capacity.ready = Err(class_reason(name, message));
     }
     capacity

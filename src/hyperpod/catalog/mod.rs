@@ -208,6 +208,14 @@ pub fn all() -> impl Iterator<Item = &'static TypeFacts> {
 }
 
 /// The facts on `name`, which carries the prefix `ml.`; `None` if HyperPod has no such type. O(types).
+///
+/// ```
+/// use tetrapod::hyperpod::catalog::{self, NodeSettings};
+/// let facts = catalog::find("ml.g5.12xlarge").unwrap();
+/// let node = facts.instance_type(&NodeSettings::default());
+/// assert_eq!(node.allocatable().amount("cpu").to_string(), "47810m");
+/// assert_eq!(facts.price(), "7.09".parse().ok());
+/// ```
 #[must_use]
 pub fn find(name: &str) -> Option<&'static TypeFacts> {
     all().find(|facts| facts.name == name)
@@ -273,7 +281,7 @@ impl TypeFacts {
     /// Threads per core with all threads on.
     #[must_use]
     pub fn threads_per_core(&self) -> u32 {
-        self.vcpus.checked_div(self.cores).unwrap_or(1)
+        self.vcpus.checked_div(self.cores).unwrap_or(1).max(1)
     }
 
     /// The instance type without offerings: capacity, overhead and labels of a node of a group with `settings`.
