@@ -16,7 +16,7 @@ pub(super) struct Miss {
     /// Position of the type or node.
     pub(super) member: usize,
     pub(super) fails: Vec<CheckId>,
-    /// The largest shortage in millionths of what is asked.
+    /// The sum of its shortages in millionths of what is asked.
     pub(super) shortage: u32,
 }
 

@@ -44,7 +44,7 @@ impl Explainer<'_, '_> {
                 part
             })
             .collect();
-        if nodes == 1 {
+        if merged.len() == 1 {
             return parts.pop();
         }
         let nearest = best.members.first().map(name);
@@ -93,7 +93,7 @@ impl Explainer<'_, '_> {
             for (resource, (need, have)) in pod.need.iter().zip(&facts.free[at]).enumerate() {
                 if *need > 0 && need > have {
                     fails.push(self.book.id(Check::Short(resource)));
-                    short = short.max(shortage(*need, *have, *have > 0));
+                    short = short.saturating_add(shortage(*need, *have, *have > 0));
                 }
             }
         }

@@ -565,16 +565,16 @@ fn untolerated_text(taints: &[String]) -> String {
     }
 }
 
-/// The resources that a fresh node lacks for one pod, with the largest shortage.
+/// The resources that a fresh node lacks for one pod, with the sum of their shortages.
 fn short_of(room: &Room, pod: &PodView<'_>) -> (Vec<Check>, u32) {
     if room.overfull {
         return (vec![Check::Overfull], WHOLE);
     }
-    let mut most = 0;
+    let mut most: u32 = 0;
     let mut checks = Vec::new();
     for (at, (need, have)) in pod.need.iter().zip(&room.net).enumerate() {
         if need > have {
-            most = most.max(shortage(*need, *have, *have > 0));
+            most = most.saturating_add(shortage(*need, *have, *have > 0));
             checks.push(Check::Short(at));
         }
     }
