@@ -166,7 +166,7 @@ proptest! {
         };
         let plain = |set: &BitSet<TestIx>| set.iter().map(Ix::at).collect::<BTreeSet<_>>();
         let (x, y) = (bits(&a), bits(&b));
-        prop_assert_eq!(plain(&x), a.clone());
+        prop_assert_eq!(&plain(&x), &a);
         prop_assert_eq!(x.len(), a.len());
         prop_assert_eq!(x.is_empty(), a.is_empty());
         prop_assert_eq!(x.intersects(&y), !a.is_disjoint(&b));
@@ -177,7 +177,7 @@ proptest! {
         let mut either = x.clone();
         either.union_with(&y);
         prop_assert_eq!(plain(&either), &a | &b);
-        let mut only = x.clone();
+        let mut only = x;
         only.difference_with(&y);
         prop_assert_eq!(plain(&only), &a - &b);
         only.copy_from(&y);

@@ -20,6 +20,8 @@ pub mod price;
 pub mod quantity;
 pub mod requirement;
 pub mod resources;
+#[cfg(test)]
+mod round_trip;
 pub mod taint;
 pub mod volume;
 

@@ -212,11 +212,17 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     (problem, symbols)
 }
 
-/// Equal pods in name order, so that the order of the input does not show.
+/// Equal pods oldest first, as Karpenter's queue has them (S-61), then by uid and name: who waits longest is placed first,
+/// and the order of the input does not show.
 fn binding_order(mut pods: Vec<u32>, snapshot: &Snapshot) -> Vec<u32> {
     let key = |at: &u32| {
         let pod = &snapshot.pods[*at as usize];
-        (pod.namespace.as_ref(), pod.name.as_ref())
+        (
+            pod.created,
+            pod.uid.as_ref(),
+            pod.namespace.as_ref(),
+            pod.name.as_ref(),
+        )
     };
     if !pods.is_sorted_by(|a, b| key(a) <= key(b)) {
         pods.sort_by(|a, b| key(a).cmp(&key(b)));

@@ -85,6 +85,8 @@ pub struct LaunchOption {
     /// What plans are compared by: the price, or for spot of unknown price the on-demand price of the same type; the
     /// node penalty comes on top elsewhere. `None` where nothing is known (M-9).
     pub estimate: Option<Price>,
+    /// Estimate and node penalty as a float, for ratios; 1 where nothing is known. Plans are compared exactly.
+    pub cost: f64,
     /// What one such node uses up.
     pub uses: Vec<(StockId, i128)>,
 }

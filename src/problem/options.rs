@@ -85,6 +85,7 @@ impl<'a> OptionTable<'a> {
             stocks: IxVec::new(),
         };
         let ledger = Ledger::new(snapshot, templates, nodes, &mut table.stocks);
+        let penalty = snapshot.options.node_penalty.as_f64();
         let per_offering = daemons::depend_on_offerings(daemons);
         for (at, template) in templates.iter().enumerate() {
             for position in canonical_types(template.types) {
@@ -120,6 +121,7 @@ impl<'a> OptionTable<'a> {
                         });
                         room = Some(RoomId::new(table.rooms.len() - 1));
                     }
+                    let estimate = estimate(instance_type, offering);
                     let place = table.place(offering);
                     let uses = ledger.uses(
                         at,
@@ -134,7 +136,8 @@ impl<'a> OptionTable<'a> {
                         offering: u32::try_from(number).unwrap_or(u32::MAX),
                         room: room.unwrap_or(RoomId::new(0)),
                         price: offering.price,
-                        estimate: estimate(instance_type, offering),
+                        estimate,
+                        cost: estimate.map_or(1.0, Price::as_f64) + penalty,
                         uses,
                     });
                 }

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use super::values::cost;
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
@@ -24,6 +23,8 @@ pub struct Candidate {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Tier {
+    /// Weight of the pools.
+    pub weight: u32,
     /// With a price, or at least an estimate.
     pub priced: Vec<Candidate>,
     /// Without any.
@@ -68,14 +69,20 @@ impl Tiers {
             let tier = match by_weight.iter().position(|(held, _)| *held == weight) {
                 Some(at) => &mut by_weight[at].1,
                 None => {
-                    by_weight.push((weight, Tier::default()));
+                    by_weight.push((
+                        weight,
+                        Tier {
+                            weight,
+                            ..Tier::default()
+                        },
+                    ));
                     let last = by_weight.len() - 1;
                     &mut by_weight[last].1
                 }
             };
             let candidate = Candidate {
                 option,
-                cost: cost(problem, option),
+                cost: row.cost,
                 column,
             };
             if row.estimate.is_some() {
@@ -92,6 +99,7 @@ impl Tiers {
         for at in 0..tiers.tiers.len() {
             let tier = std::mem::take(&mut tiers.tiers[at]);
             tiers.tiers[at] = Tier {
+                weight: tier.weight,
                 priced: undominated(problem, &tiers.columns, tier.priced),
                 unpriced: undominated(problem, &tiers.columns, tier.unpriced),
             };

@@ -3,10 +3,10 @@
 use super::candidates::{Candidate, Tiers};
 use super::existing::Existing;
 use super::fill::{FillList, Node, Order};
-use super::holds::{has_room, joint_state, keeps_min_values, stock_allows};
+use super::holds::{joint_state, keeps_min_values, stock_allows, total_demand};
 use super::{Group, Target};
 use crate::base::index::Ix as _;
-use crate::problem::{ClassId, OptionId, Problem};
+use crate::problem::{ClassId, OptionId, Problem, fits};
 
 /// How one construction goes about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,9 @@ pub struct Workshop<'p> {
     column_lists: Vec<FillList>,
     density_lists: Vec<FillList>,
     best: Vec<(ClassId, u32)>,
-    rates: Vec<f64>,
+    rates: Vec<(f64, i64)>,
     dead: Vec<bool>,
+    total: Vec<i64>,
 }
 
 /// What a construction leaves behind.
@@ -68,6 +69,7 @@ impl<'p> Workshop<'p> {
             best: Vec::new(),
             rates: rates(problem, tiers),
             dead: vec![false; problem.classes.len()],
+            total: Vec::new(),
         }
     }
 
@@ -107,6 +109,18 @@ impl<'p> Workshop<'p> {
         }
         built.groups.extend(self.existing.groups());
         built
+    }
+
+    /// Tries once more to place what waits in a finished plan: on what its nodes have left, and on new ones.
+    pub fn complete(&mut self, built: &mut Built, values: &[f64], recipe: &Recipe<'_>) {
+        self.sort_classes(values, recipe);
+        self.existing.load(self.problem, &built.groups);
+        built
+            .groups
+            .retain(|group| matches!(group.target, Target::Option(_)));
+        let order = self.by_value.clone();
+        self.place(&order, values, values, recipe, built);
+        built.groups.extend(self.existing.groups());
     }
 
     /// Packs `remaining` on new nodes only, within `stocks`: what repair uses on a part of a plan.
@@ -403,71 +417,196 @@ impl<'p> Workshop<'p> {
 
     /// Replaces each node's option by the cheapest of the same weight that holds its content.
     pub fn downsize(&mut self, built: &mut Built) {
-        let problem = self.problem;
-        for group in &mut built.groups {
+        for at in 0..built.groups.len() {
+            let group = &built.groups[at];
             let Target::Option(option) = group.target else {
                 continue;
             };
-            let weight = problem.pools[problem.options[option].pool].weight;
-            let mut best = (super::values::cost(problem, option), option);
-            for tier in &self.tiers.tiers {
-                for candidate in &tier.priced {
-                    let row = &problem.options[candidate.option];
-                    self.node.work += 1;
-                    if candidate.cost < best.0
-                        && problem.pools[row.pool].weight == weight
-                        && has_room(problem, candidate.option, &group.content)
-                        && joint_state(problem, candidate.option, &group.content).is_some()
-                        && keeps_min_values(problem, row.pool, &group.content, None)
-                        && exchange_allowed(
-                            problem,
-                            &built.stocks,
-                            option,
-                            candidate.option,
-                            group.times,
-                        )
-                    {
-                        best = (candidate.cost, candidate.option);
-                    }
-                }
-            }
-            if best.1 != option {
-                give_back(problem, &mut built.stocks, option, group.times);
-                take(problem, &mut built.stocks, best.1, group.times);
-                group.target = Target::Option(best.1);
+            let times = group.times;
+            if let Some(better) = self.cheaper(&group.content, option, times, &built.stocks) {
+                give_back(self.problem, &mut built.stocks, option, times);
+                take(self.problem, &mut built.stocks, better, times);
+                built.groups[at].target = Target::Option(better);
             }
         }
+    }
+
+    /// The cheapest option of the same weight as `old` that holds `content` and costs less than `old`, if there is one.
+    fn cheaper(
+        &mut self,
+        content: &[(ClassId, u32)],
+        old: OptionId,
+        times: u32,
+        stocks: &[i128],
+    ) -> Option<OptionId> {
+        let problem = self.problem;
+        let tiers = self.tiers;
+        let weight = problem.pools[problem.options[old].pool].weight;
+        let limit = problem.options[old].cost;
+        total_demand(problem, content, &mut self.total);
+        let tier = tiers.tiers.iter().find(|tier| tier.weight == weight)?;
+        // Candidates stand cheapest first.
+        for candidate in &tier.priced {
+            if candidate.cost >= limit {
+                return None;
+            }
+            self.node.work += 1;
+            let row = &problem.options[candidate.option];
+            if fits(&self.total, problem.room_of(row.room))
+                && joint_state(problem, candidate.option, content).is_some()
+                && keeps_min_values(problem, row.pool, content, None)
+                && exchange_allowed(problem, stocks, &[(old, times)], candidate.option, times)
+            {
+                return Some(candidate.option);
+            }
+        }
+        None
+    }
+
+    /// Joins nodes whose pods one larger node of the same weight holds at no higher cost: fewer nodes for the same money
+    /// (M-1 (5)), and less money where the larger node is cheaper. O(distinct nodes^2 x candidates) at most, bounded.
+    pub fn merge(&mut self, built: &mut Built) {
+        let mut tries = MERGE_TRIES;
+        let mut at = 0;
+        while at < built.groups.len() {
+            let mut other = at;
+            let mut joined = false;
+            while other < built.groups.len() && tries > 0 {
+                tries -= 1;
+                if self.join_pair(built, at, other) {
+                    joined = true;
+                    break;
+                }
+                other += 1;
+            }
+            // What was joined may be joined again; what stands at `at` now has not been tried.
+            if !joined {
+                at += 1;
+            }
+        }
+        built.groups.retain(|group| group.times > 0);
+    }
+
+    fn join_pair(&mut self, built: &mut Built, a: usize, b: usize) -> bool {
+        let problem = self.problem;
+        let (x, y) = (&built.groups[a], &built.groups[b]);
+        let (Target::Option(old_x), Target::Option(old_y)) = (x.target, y.target) else {
+            return false;
+        };
+        let times = if a == b {
+            x.times / 2
+        } else {
+            x.times.min(y.times)
+        };
+        let weight = problem.pools[problem.options[old_x].pool].weight;
+        if times == 0 || problem.pools[problem.options[old_y].pool].weight != weight {
+            return false;
+        }
+        let mut content = x.content.clone();
+        for (class, count) in &y.content {
+            match content.iter_mut().find(|(held, _)| held == class) {
+                Some((_, held)) => *held += count,
+                None => content.push((*class, *count)),
+            }
+        }
+        if content.iter().any(|(class, n)| {
+            let excludes = problem.classes[*class].excludes.as_ref();
+            excludes.is_some_and(|set| {
+                content
+                    .iter()
+                    .any(|(c, _)| set.contains(*c) && (c != class || *n > 1))
+            })
+        }) {
+            return false;
+        }
+        let limit = problem.options[old_x].cost + problem.options[old_y].cost;
+        total_demand(problem, &content, &mut self.total);
+        let Some(tier) = self.tiers.tiers.iter().find(|tier| tier.weight == weight) else {
+            return false;
+        };
+        for candidate in &tier.priced {
+            if candidate.cost > limit {
+                return false;
+            }
+            self.node.work += 1;
+            let row = &problem.options[candidate.option];
+            if fits(&self.total, problem.room_of(row.room))
+                && no_dearer(problem, candidate.option, old_x, old_y)
+                && joint_state(problem, candidate.option, &content).is_some()
+                && keeps_min_values(problem, row.pool, &content, None)
+                && exchange_allowed(
+                    problem,
+                    &built.stocks,
+                    &[(old_x, times), (old_y, times)],
+                    candidate.option,
+                    times,
+                )
+            {
+                give_back(problem, &mut built.stocks, old_x, times);
+                give_back(problem, &mut built.stocks, old_y, times);
+                take(problem, &mut built.stocks, candidate.option, times);
+                built.groups[a].times -= times;
+                built.groups[b].times -= times;
+                let target = Target::Option(candidate.option);
+                built.groups.push(Group {
+                    target,
+                    content,
+                    times,
+                });
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// How many pairs of distinct nodes one merge looks at: all of them in plans of up to some hundred distinct nodes.
+const MERGE_TRIES: u32 = 40_000;
+
+/// Whether `new` costs no more than `a` and `b` together, exactly.
+fn no_dearer(problem: &Problem, new: OptionId, a: OptionId, b: OptionId) -> bool {
+    let estimate = |option: OptionId| problem.options[option].estimate;
+    match (estimate(new), estimate(a), estimate(b)) {
+        (Some(new), Some(a), Some(b)) => new <= a + b + problem.node_penalty,
+        (Some(_), _, _) => true,
+        (None, _, _) => false,
     }
 }
 
 const COMPACT_EVERY: u32 = 16;
 
-/// What one unit of each resource is worth: the least price per unit over all candidates.
-#[expect(clippy::cast_precision_loss, reason = "rates are ratios")]
-fn rates(problem: &Problem, tiers: &Tiers) -> Vec<f64> {
-    let mut rates = vec![f64::INFINITY; problem.dims];
+/// What each resource is worth: the least price of a node per resource with what that node has of it.
+fn rates(problem: &Problem, tiers: &Tiers) -> Vec<(f64, i64)> {
+    let mut rates: Vec<(f64, i64)> = vec![(0.0, 0); problem.dims];
     for candidate in tiers.all() {
         let room = problem.room_of(problem.options[candidate.option].room);
         for (rate, amount) in rates.iter_mut().zip(room) {
-            if *amount > 0 {
-                *rate = rate.min(candidate.cost.max(1e-9) / *amount as f64);
+            if *amount > 0
+                && (rate.1 == 0 || per_unit(candidate.cost, *amount) < per_unit(rate.0, rate.1))
+            {
+                *rate = (candidate.cost.max(1e-9), *amount);
             }
         }
     }
-    // Without prices, a resource is worth what is rare: the inverse of how much of it there is.
+    // Without prices, a resource is worth what is rare: each in proportion to how much of it there is.
     for (dim, rate) in rates.iter_mut().enumerate() {
-        if !rate.is_finite() {
-            let there: f64 = problem
+        if rate.1 == 0 {
+            let there = problem
                 .node_rooms
                 .iter()
                 .skip(dim)
                 .step_by(problem.dims.max(1))
-                .map(|x| *x as f64)
-                .sum();
-            *rate = 1.0 / (there + 1.0);
+                .copied()
+                .max();
+            *rate = (1.0, there.unwrap_or(0).max(1));
         }
     }
     rates
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rates are ratios")]
+fn per_unit(cost: f64, amount: i64) -> f64 {
+    cost / amount as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
@@ -493,7 +632,7 @@ fn scarcity(problem: &Problem, left: &[i128], option: OptionId) -> f64 {
         .iter()
         .map(|(stock, amount)| *amount as f64 / (left[stock.at()].max(1) as f64))
         .sum();
-    shares + super::values::cost(problem, option) * 1e-6 + 1e-9
+    shares + problem.options[option].cost * 1e-6 + 1e-9
 }
 
 /// Room left on a node of `option` that holds `content`.
@@ -522,21 +661,24 @@ pub fn give_back(problem: &Problem, stocks: &mut [i128], option: OptionId, times
     }
 }
 
+/// Whether `times` nodes of `new` fit the stocks once the `old` ones are given back.
 fn exchange_allowed(
     problem: &Problem,
     stocks: &[i128],
-    old: OptionId,
+    old: &[(OptionId, u32)],
     new: OptionId,
     times: u32,
 ) -> bool {
-    let times = i128::from(times);
     problem.options[new].uses.iter().all(|(stock, amount)| {
-        let freed = problem.options[old]
-            .uses
+        let freed: i128 = old
             .iter()
-            .find(|(held, _)| held == stock)
-            .map_or(0, |(_, held)| held * times);
-        amount * times <= stocks[stock.at()] + freed
+            .flat_map(|(option, times)| {
+                let uses = problem.options[*option].uses.iter();
+                uses.filter(|(held, _)| held == stock)
+                    .map(move |(_, held)| held * i128::from(*times))
+            })
+            .sum();
+        amount * i128::from(times) <= stocks[stock.at()] + freed
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
 use crate::model::options::MinValuesPolicy;
-use crate::problem::{ClassId, OptionId, PoolId, Problem, StateId};
+use crate::problem::{ClassId, OptionId, PoolId, Problem, StateId, fits};
 
 /// Whether the classes of `content` may be together on a node of `option`, and the label state they lead to; `None` if
 /// not. Room and stocks apart. O(content x alternatives).
@@ -41,17 +41,15 @@ pub fn join(
         .find_map(|term| problem.states.after(state, *term))
 }
 
-/// Whether `content` fits the room of a fresh node of `option`.
-#[must_use]
-pub fn has_room(problem: &Problem, option: OptionId, content: &[(ClassId, u32)]) -> bool {
-    let room = problem.room_of(problem.options[option].room);
-    (0..problem.dims).all(|dim| {
-        let need: i128 = content
-            .iter()
-            .map(|(class, n)| i128::from(problem.demand_of(*class)[dim]) * i128::from(*n))
-            .sum();
-        need <= i128::from(room[dim])
-    })
+/// What `content` asks for in all, saturating at more than any node has.
+pub fn total_demand(problem: &Problem, content: &[(ClassId, u32)], total: &mut Vec<i64>) {
+    total.clear();
+    total.resize(problem.dims, 0);
+    for (class, count) in content {
+        for (sum, need) in total.iter_mut().zip(problem.demand_of(*class)) {
+            *sum = sum.saturating_add(need.saturating_mul(i64::from(*count)));
+        }
+    }
 }
 
 /// The options of `pool` that hold `content`, stocks and `minValues` apart. O(options x content).
@@ -62,8 +60,11 @@ pub fn holders(problem: &Problem, pool: PoolId, content: &[(ClassId, u32)]) -> B
         set.intersect_with(problem.options_of(*class));
     }
     let mut kept = BitSet::new(set.bound());
+    let mut total = Vec::new();
+    total_demand(problem, content, &mut total);
     for option in set.iter() {
-        if has_room(problem, option, content) && joint_state(problem, option, content).is_some() {
+        let room = problem.room_of(problem.options[option].room);
+        if fits(&total, room) && joint_state(problem, option, content).is_some() {
             kept.insert(option);
         }
     }

@@ -4,6 +4,7 @@ use super::bound;
 use super::candidates::Tiers;
 use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
+use super::reduce;
 use super::score::{Ranks, Score};
 use super::values::{self, Measure};
 use super::{Group, Outcome, Target};
@@ -34,9 +35,9 @@ impl Budget {
             },
             Effort::Balanced => Self {
                 rounds: 40,
-                learn_work: 12_000_000,
+                learn_work: 5_000_000,
                 repacks: 400,
-                repack_work: 8_000_000,
+                repack_work: 3_500_000,
             },
             Effort::Thorough => Self {
                 rounds: 300,
@@ -54,6 +55,9 @@ const ALL_FILLS: [Order; 3] = [Order::Value, Order::Density, Order::Shape];
 /// Below this many classes the costlier fill orders are tried as well.
 const FEW_CLASSES: usize = 64;
 
+/// How much dearer than the best a plan may be before its nodes are joined for the comparison.
+const JOIN_MARGIN: f64 = 1.003;
+
 struct Search<'w, 'p> {
     shop: &'w mut Workshop<'p>,
     ranks: Ranks,
@@ -61,13 +65,21 @@ struct Search<'w, 'p> {
 }
 
 impl Search<'_, '_> {
+    /// Finishes `built` and keeps it if it is the best so far. Nodes are joined only in plans that have a chance.
     fn offer(&mut self, mut built: Built) -> Score {
+        let problem = self.shop.problem;
         self.shop.downsize(&mut built);
-        let score = self
-            .ranks
-            .score(self.shop.problem, &built.groups, &built.remaining);
-        if self.best.as_ref().is_none_or(|(held, _)| score < *held) {
-            self.best = Some((score.clone(), built));
+        let mut score = self.ranks.score(problem, &built.groups, &built.remaining);
+        let has_chance = self.best.as_ref().is_none_or(|(held, _)| {
+            let margin = held.cost.as_f64() * JOIN_MARGIN;
+            score.unplaced <= held.unplaced && score.cost.as_f64() <= margin
+        });
+        if has_chance {
+            self.shop.merge(&mut built);
+            score = self.ranks.score(problem, &built.groups, &built.remaining);
+            if self.best.as_ref().is_none_or(|(held, _)| score < *held) {
+                self.best = Some((score.clone(), built));
+            }
         }
         score
     }
@@ -84,6 +96,27 @@ impl Search<'_, '_> {
 /// Deterministic: the same problem and effort give the same outcome. The cost is bounded by the effort's budget after
 /// the first constructions, each of which takes O(distinct nodes x candidates x classes).
 pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
+    let Some(reduced) = reduce::reduce(problem) else {
+        return search(problem, effort);
+    };
+    let mut outcome = search(&reduced.problem, effort);
+    let whole = |(class, count): &(ClassId, u32)| (reduced.classes[class.at()], *count);
+    for group in &mut outcome.groups {
+        group.content = group.content.iter().map(whole).collect();
+    }
+    outcome.unplaced = outcome.unplaced.iter().map(whole).collect();
+    let hopeless = problem
+        .classes
+        .enumerate()
+        .filter(|(class, _)| reduced.classes.binary_search(class).is_err());
+    outcome
+        .unplaced
+        .extend(hopeless.map(|(class, row)| (class, row.count)));
+    outcome.unplaced.sort_unstable();
+    outcome
+}
+
+fn search(problem: &Problem, effort: Effort) -> Outcome {
     let tiers = Tiers::new(problem);
     let mut shop = Workshop::new(problem, &tiers);
     let costs: Vec<(OptionId, f64)> = tiers.all().map(|c| (c.option, c.cost)).collect();
@@ -145,8 +178,12 @@ pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
     );
     repair(&mut search, &fair, &alone, &plain, budget);
 
-    let work = search.shop.node.work;
-    let (score, built) = search.best.unwrap_or_default();
+    let (mut score, mut built) = search.best.unwrap_or_default();
+    if built.remaining.iter().any(|left| *left > 0) {
+        shop.complete(&mut built, &alone, &plain);
+        score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
+    }
+    let work = shop.node.work;
     let lower_bound = bound::lower_bound(problem, &built.remaining);
     finish(score, built, work, lower_bound)
 }
@@ -204,7 +241,7 @@ fn raise(problem: &Problem, values: &mut [f64], built: &Built, round: f64) {
         let Target::Option(option) = group.target else {
             continue;
         };
-        let cost = values::cost(problem, option);
+        let cost = problem.options[option].cost;
         let value: f64 = group
             .content
             .iter()
@@ -292,6 +329,7 @@ fn repair(
             stocks,
         );
         search.shop.downsize(&mut new);
+        search.shop.merge(&mut new);
         let after = search.ranks.score(problem, &new.groups, &new.remaining);
         if after < before {
             improved = true;

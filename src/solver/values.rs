@@ -13,16 +13,6 @@ pub enum Measure {
     Alone,
 }
 
-/// The cost of one node of `option` for comparisons: estimate and penalty, 1 where no price is known.
-#[must_use]
-pub fn cost(problem: &Problem, option: OptionId) -> f64 {
-    let penalty = problem.node_penalty.as_f64();
-    problem.options[option]
-        .estimate
-        .map_or(1.0, |price| price.as_f64())
-        + penalty
-}
-
 /// Whether an option draws on a reservation: free while it lasts, so it says nothing about what a pod is worth.
 fn is_reserved(problem: &Problem, option: OptionId) -> bool {
     problem.options[option]
