@@ -82,20 +82,27 @@ pub fn decode(
             }
         }
     }
-    let left = outcome.unplaced.iter().map(|(class, count)| {
-        let pods = &symbols.pods[*class];
-        let from = decoder.next[*class];
-        (
-            *class,
-            pods[from..].iter().take(*count as usize).copied().collect(),
-        )
-    });
-    let left = Left {
-        pods: left.collect(),
-    };
+    let mut left = Left::default();
+    for (class, count) in spread_out(problem, &outcome.unplaced) {
+        left.pods
+            .push((class, decoder.next_pods(class, count).to_vec()));
+    }
     plan.totals = totals(&plan);
     plan.lower_bound = outcome.lower_bound;
     (plan, left)
+}
+
+/// `content` with the pods of bundles in place of the bundles.
+fn spread_out(problem: &Problem, content: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
+    let mut all = Vec::with_capacity(content.len());
+    for (class, count) in content {
+        let bundle = &problem.classes[*class].bundle;
+        if bundle.is_empty() {
+            all.push((*class, *count));
+        }
+        all.extend(bundle.iter().map(|(part, n)| (*part, n * count)));
+    }
+    all
 }
 
 /// Sums over a plan.
@@ -125,21 +132,27 @@ pub fn totals(plan: &Plan) -> Totals {
     }
 }
 
-impl<'a> Decoder<'_, 'a> {
+impl<'d, 'a> Decoder<'d, 'a> {
     /// The next pods of each class of `content`, by name.
     fn pods(&mut self, content: &[(ClassId, u32)]) -> Vec<Name> {
-        let mut names = Vec::with_capacity(content.iter().map(|(_, n)| *n as usize).sum());
-        for (class, count) in content {
-            let from = self.next[*class];
-            let to = (from + *count as usize).min(self.symbols.pods[*class].len());
-            self.next[*class] = to;
-            for position in &self.symbols.pods[*class][from..to] {
+        let mut names = Vec::new();
+        for (class, count) in spread_out(self.problem, content) {
+            for position in self.next_pods(class, count) {
                 names.push(Name::from(
                     self.views.snapshot.pods[*position as usize].key(),
                 ));
             }
         }
         names
+    }
+
+    /// The positions of the next `count` pods of `class`.
+    fn next_pods(&mut self, class: ClassId, count: u32) -> &'d [u32] {
+        let pods = &self.symbols.pods[class];
+        let from = self.next[class].min(pods.len());
+        let to = (from + count as usize).min(pods.len());
+        self.next[class] = to;
+        &pods[from..to]
     }
 
     fn parts(&self, option: OptionId) -> (&'a InstanceType, &'a Offering) {

@@ -210,7 +210,9 @@ fn step(here: &Requirements, term: &Term) -> Option<Requirements> {
     Some(next)
 }
 
-fn suited(term: &Term, table: &OptionTable<'_>) -> BitSet<OptionId> {
+/// The options that `term` suits, taints apart.
+#[must_use]
+pub fn suited(term: &Term, table: &OptionTable<'_>) -> BitSet<OptionId> {
     let mut set = BitSet::new(table.options.len());
     if !term.names.is_empty() {
         return set;
