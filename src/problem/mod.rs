@@ -1,4 +1,4 @@
-//! Second floor: the compiled form of a snapshot. Dense ids, integer vectors, bit sets; immutable.
+//! Fourth floor: the compiled form of a snapshot. Dense ids, integer vectors, bit sets; immutable.
 //!
 //! Names stay behind in [`Symbols`]; the solver sees numbers only. The tables and what they mean:
 //!
