@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{ChosenOffering, ExistingPlacement, Plan, PlannedClaim, Totals};
+use crate::base::bitset::BitSet;
 use crate::base::index::{Ix as _, IxVec};
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
 use crate::model::price::Price;
@@ -192,6 +193,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
         take(problem, &mut self.stocks, chosen, 1);
 
         let (zones, capacity_types, listed) = self.widest(pool, chosen, &allowed);
+        let listed = self.with_min_values(pool, listed, &allowed);
         let mut fallbacks: Vec<OptionId> = allowed
             .iter()
             .copied()
@@ -314,6 +316,37 @@ impl<'d, 'a> Decoder<'d, 'a> {
             capacity_types,
             listed.into_iter().map(|(option, _)| option).collect(),
         )
+    }
+
+    /// `listed` and, while a `minValues` of the pool is not met by it, options of further types that hold the pods: a
+    /// claim pinned to a reservation or a zone still states what else would do (S-55).
+    fn with_min_values(
+        &self,
+        pool: PoolId,
+        mut listed: Vec<OptionId>,
+        allowed: &[OptionId],
+    ) -> Vec<OptionId> {
+        let rules = &self.problem.pools[pool].min_values;
+        if rules.is_empty() {
+            return listed;
+        }
+        let mut set = BitSet::new(self.problem.options.len());
+        listed.iter().for_each(|option| set.insert(*option));
+        for option in allowed {
+            let have = distinct_values(self.problem, pool, &set);
+            if rules
+                .iter()
+                .zip(have)
+                .all(|(rule, have)| have >= rule.at_least)
+            {
+                break;
+            }
+            if !set.contains(*option) {
+                set.insert(*option);
+                listed.push(*option);
+            }
+        }
+        listed
     }
 
     /// Names of the types of `options`, cheapest first, that of `chosen` before all of its price.
