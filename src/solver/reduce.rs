@@ -100,6 +100,7 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
         states: problem.states.clone(),
         nodes: problem.nodes.clone(),
         node_rooms: narrow(&problem.node_rooms),
+        domain_rules: problem.domain_rules.clone(),
         standing: problem.standing.clone(),
         node_penalty: problem.node_penalty,
         min_values_policy: problem.min_values_policy,

@@ -6,6 +6,7 @@ use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
 use super::reduce;
 use super::score::{Ranks, Score};
+use super::settle::settle;
 use super::values::{self, Measure};
 use super::{Group, Outcome, Target};
 use crate::base::index::Ix as _;
@@ -181,6 +182,8 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
     let (mut score, mut built) = search.best.unwrap_or_default();
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
+        settle(problem, &mut built.groups, &mut built.remaining);
+        shop.downsize(&mut built);
         score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
     }
     let work = shop.node.work;
