@@ -1,3 +1,50 @@
-//! The `tetrapod` command.
+//! The `tetrapod` command: the library's shop window.
+//!
+//! Everything that touches files, clocks and the terminal is here; the library does none of it. Exit codes: 0 the work
+//! was done, 1 `check` or `preflight` found a fault, 2 usage or input that cannot be used.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod input;
+mod output;
+mod table;
+mod text;
+mod timing;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use output::Fatal;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors for clap: they print to standard output and exit with 0.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // A closed pipe is the reader's choice, not a fault of ours.
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    let result = match &cli.command {
+        Command::Plan(args) => commands::plan::run(args),
+        Command::Explain(args) => commands::explain::run(args),
+        Command::Check(args) => commands::check::run(args),
+        Command::Preflight(args) => commands::preflight::run(args),
+        Command::Generate(args) => commands::generate::run(args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(Fatal::ClosedPipe) => ExitCode::SUCCESS,
+        Err(Fatal::Message(text)) => {
+            output::complain(&text);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tetrapod::base::time::Timestamp;
+use tetrapod::model::options::Effort;
+use tetrapod::shapes::Shape;
+
+/// Node autoscaling decided, verified and explained: Karpenter on SageMaker HyperPod as a pure function.
+#[derive(Debug, Parser)]
+#[command(name = "tetrapod", version, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Plan the pending pods: which existing nodes take them, what to buy, and why the rest stays pending
+    Plan(PlanArgs),
+    /// Say why: the reason tree of one object, nearest miss first
+    Explain(ExplainArgs),
+    /// Judge a plan (anyone's) by the independent checker; exit 1 when it is invalid
+    Check(CheckArgs),
+    /// Check HyperPod's prerequisites: autoscaling mode, role, quotas, groups, node classes, pools; exit 1 on a fault
+    Preflight(PreflightArgs),
+    /// Write a scenario of a known shape
+    Generate(GenerateArgs),
+}
+
+/// What is read, and how.
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    /// Files, folders (read recursively: .json, .yaml, .yml and their .gz) or `-` for standard input; together they are
+    /// one snapshot
+    #[arg(value_name = "INPUT", required = true)]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Time of the decision; else that of the Options document, else the newest time in the input
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) now: Option<Timestamp>,
+    /// Leave out objects that cannot be read, after listing them, instead of refusing the input
+    #[arg(long)]
+    pub(crate) skip_invalid: bool,
+    /// Print the result and faults only
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs; stable and documented
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Form of the result
+    #[arg(long, short, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkArgs {
+    /// Work budget, a deterministic amount of work and not a time: fast, balanced or thorough
+    #[arg(long, value_parser = effort)]
+    pub(crate) effort: Option<Effort>,
+    /// Print one JSON object with times and memory to standard error
+    #[arg(long)]
+    pub(crate) timings: bool,
+}
+
+fn effort(text: &str) -> Result<Effort, String> {
+    match text {
+        "fast" => Ok(Effort::Fast),
+        "balanced" => Ok(Effort::Balanced),
+        "thorough" => Ok(Effort::Thorough),
+        _ => Err("expected fast, balanced or thorough".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+    /// List every workload and every reason in the text, not the first few
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Show the BatchAddClusterNodes requests in the text
+    #[arg(long)]
+    pub(crate) show_requests: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Target {
+    /// Why this pod goes where it goes, or nowhere
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub(crate) pod: Option<String>,
+    /// Why this node takes pods or does not
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// What this pool buys, or why nothing
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_pool: Option<String>,
+    /// What this instance group is scaled to, or why it is not
+    #[arg(long, value_name = "NAME")]
+    pub(crate) instance_group: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// The plan to judge, in the format that `plan --output json` prints
+    #[arg(long, value_name = "PLAN.json")]
+    pub(crate) plan: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreflightArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// The IAM policy of the cluster's autoscaling role, to check its actions
+    #[arg(long, value_name = "POLICY.json")]
+    pub(crate) role_policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// diverse, preferences, ignore-preferences, identical, gpu, packed or estimator
+    pub(crate) shape: Shape,
+    /// Pending pods
+    #[arg(long, value_name = "N")]
+    pub(crate) pods: Option<usize>,
+    /// Existing nodes (packed only)
+    #[arg(long, value_name = "M", default_value_t = 100)]
+    pub(crate) nodes: usize,
+    /// Seed of every random choice
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// File to write instead of standard output; a name that ends in .gz is compressed
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) output_file: Option<PathBuf>,
+}

@@ -1,0 +1,11 @@
+//! Results as text for people.
+
+pub(crate) mod explain;
+pub(crate) mod money;
+pub(crate) mod plan;
+pub(crate) mod preflight;
+pub(crate) mod reason;
+pub(crate) mod verdict;
+
+/// How wide prose may run. Tables are as wide as their cells.
+pub(crate) const WIDTH: usize = 100;

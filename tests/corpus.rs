@@ -1,0 +1,50 @@
+//! Replays the corpora of the fuzz targets on a stable toolchain, and runs the plan check over random snapshots.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a corpus that cannot be read has failed"
+)]
+#![cfg(feature = "yaml")]
+
+#[path = "../fuzz/checks.rs"]
+mod checks;
+
+use std::fs;
+use std::path::Path;
+
+fn replay(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "the corpus of {target} is there");
+    for file in files {
+        check(&fs::read(file).unwrap());
+    }
+}
+
+#[test]
+fn quantities_print_as_they_read_s13() {
+    replay("quantity", checks::quantity);
+}
+
+#[test]
+fn manifests_are_read_or_refused_m16() {
+    replay("manifest", checks::manifest);
+}
+
+#[test]
+fn plans_of_the_corpus_are_valid() {
+    replay("plan", checks::plan);
+}
+
+#[test]
+fn plans_of_random_snapshots_are_valid_and_ignore_the_order_of_the_input() {
+    for seed in 0_u64..300 {
+        checks::plan(&seed.to_le_bytes());
+    }
+}
