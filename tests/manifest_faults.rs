@@ -46,6 +46,12 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
+fn named(api: &str, kind: &str, rest: Value) -> Value {
+    let mut whole = json!({"apiVersion": api, "kind": kind, "metadata": {"name": "x"}});
+    merge(&mut whole, rest);
+    whole
+}
+
 fn requirement(requirement: Value) -> Value {
     pool(json!({"template": {"spec": {"requirements": [requirement]}}}))
 }
@@ -339,6 +345,10 @@ fn faults_of_node_pools() {
         "\"karpenter.sh/x\"",
         "not restricted",
     );
+}
+
+#[test]
+fn faults_of_node_pool_taints_and_disruption() {
     let taint = json!({"key": "k", "effect": "NoSchedule"});
     one(
         pool(json!({"template": {"spec": {"taints": [taint], "startupTaints": [taint]}}})),
@@ -394,11 +404,6 @@ fn faults_of_node_pools() {
 
 #[test]
 fn faults_of_the_other_kinds() {
-    let named = |api: &str, kind: &str, rest: Value| {
-        let mut whole = json!({"apiVersion": api, "kind": kind, "metadata": {"name": "x"}});
-        merge(&mut whole, rest);
-        whole
-    };
     one(
         named(
             "policy/v1",
@@ -475,6 +480,10 @@ fn faults_of_the_other_kinds() {
         "1",
         "a string",
     );
+}
+
+#[test]
+fn faults_of_capacity_and_options() {
     let types = |offering: Value| {
         named(
             "tetrapod/v1alpha1",

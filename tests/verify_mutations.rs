@@ -3,6 +3,7 @@
 //!
 //! The small clusters under `data/verify` are always used, and every damage must apply to one of them. With
 //! `TETRAPOD_CORPUS` set, the plans of that folder (`NAME.json`, `NAME.expected.json`) are damaged too.
+#![expect(clippy::unwrap_used, reason = "a test may stop there")]
 
 #[path = "verify/damage.rs"]
 mod damage;

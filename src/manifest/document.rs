@@ -93,7 +93,10 @@ fn object(framer: &mut Framer<'_>, collector: &mut Collector) -> Result<(), Brok
             Err(error) => Err(Broken::new(error.to_string(), "JSON")),
         };
     }
-    collector.top_object(&head.text)
+    if head.kind.is_some() {
+        return collector.object_text(&head.text, None, None);
+    }
+    collector.kindless_text(&head.text)
 }
 
 /// Reads one field of the object at the top of a document.

@@ -176,7 +176,7 @@ impl<'r> Framer<'r> {
     fn find_end(&mut self) -> Result<(), Broken> {
         let mut depth = 0_usize;
         loop {
-            while let Some(byte) = self.buffer.get(self.at) {
+            while let Some(byte) = self.next_of_interest(depth) {
                 match byte {
                     b'"' => {
                         self.at += 1;
@@ -215,6 +215,18 @@ impl<'r> Framer<'r> {
                 };
             }
         }
+    }
+
+    /// Consumes bytes that say nothing about where a value ends, and shows the next one that does.
+    fn next_of_interest(&mut self, depth: usize) -> Option<u8> {
+        if depth > 0 {
+            let rest = self.buffer.get(self.at..).unwrap_or_default();
+            let skipped = rest
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'));
+            self.at += skipped.unwrap_or(rest.len());
+        }
+        self.buffer.get(self.at).copied()
     }
 
     /// Consumes the rest of a string whose opening quote is consumed.

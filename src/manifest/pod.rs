@@ -1,7 +1,5 @@
 //! Pods, read with every fault named.
 
-use std::sync::Arc;
-
 use super::affinity::{affinity, spread, toleration};
 use super::cursor::Cursor;
 use super::meta::{labels, meta};
@@ -47,13 +45,15 @@ pub(super) fn pod(root: &Cursor<'_, '_>) -> Pod {
     let metadata = root.field("metadata");
     let spec_at = root.object("spec");
     spec_at.fault_if_absent("a pod specification");
-    let spec = Arc::new(pod_spec(&spec_at));
+    let spec = pod_spec(&spec_at);
     let status = root.object("status");
     let detail = detail(&status, &spec);
     let context = root.context();
     let labels_read = labels(&metadata.field("labels"));
     let annotations = labels(&metadata.field("annotations"));
     let owners = owners(&metadata.field("ownerReferences"));
+    let node_name = spec_at.field("nodeName").filled();
+    let phase = phase(&status.field("phase"));
     let mut pools = context.pools.borrow_mut();
     Pod {
         namespace: read.namespace,
@@ -64,12 +64,9 @@ pub(super) fn pod(root: &Cursor<'_, '_>) -> Pod {
         labels: pools.labels.share(labels_read),
         annotations: pools.labels.share(annotations),
         owners: pools.owners.share(owners),
-        spec: pools.specs.share(Arc::unwrap_or_clone(spec)),
-        node_name: {
-            drop(pools);
-            spec_at.field("nodeName").filled()
-        },
-        phase: phase(&status.field("phase")),
+        spec: pools.specs.share(spec),
+        node_name,
+        phase,
         detail,
     }
 }

@@ -65,16 +65,14 @@ pub(super) fn daemon_set(root: &Cursor<'_, '_>) -> DaemonSet {
     let pod = template.object("spec");
     pod.fault_if_absent("a pod specification");
     let spec = pod_spec(&pod);
-    let mut pools = root.context().pools.borrow_mut();
+    let template_labels = labels(&metadata.field("labels"));
+    let spec = root.context().pools.borrow_mut().specs.share(spec);
     DaemonSet {
         namespace: read.namespace,
         name: read.name,
         uid: read.uid,
-        spec: pools.specs.share(spec),
-        template_labels: {
-            drop(pools);
-            labels(&metadata.field("labels"))
-        },
+        template_labels,
+        spec,
     }
 }
 

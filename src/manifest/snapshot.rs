@@ -94,18 +94,16 @@ impl Collector {
         Ok(())
     }
 
-    /// Takes an object at the top of a document.
-    pub(super) fn top_object(&mut self, text: &[u8]) -> Result<(), Broken> {
+    /// Takes an object at the top of a document that states no kind: a snapshot without pods, or something else.
+    pub(super) fn kindless_text(&mut self, text: &[u8]) -> Result<(), Broken> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Look {
-            kind: Option<serde::de::IgnoredAny>,
             node_pools: Option<serde::de::IgnoredAny>,
             node_classes: Option<serde::de::IgnoredAny>,
             options: Option<serde::de::IgnoredAny>,
         }
         if let Ok(look) = serde_json::from_slice::<Look>(text)
-            && look.kind.is_none()
             && (look.node_pools.is_some() || look.node_classes.is_some() || look.options.is_some())
         {
             return self.snapshot_text(text, false);

@@ -37,7 +37,7 @@ pub struct Workshop<'p> {
     column_lists: Vec<FillList>,
     density_lists: Vec<FillList>,
     best: Vec<(ClassId, u32)>,
-    rates: Vec<f64>,
+    rates: Vec<(f64, i64)>,
     dead: Vec<bool>,
     total: Vec<i64>,
 }
@@ -109,6 +109,18 @@ impl<'p> Workshop<'p> {
         }
         built.groups.extend(self.existing.groups());
         built
+    }
+
+    /// Tries once more to place what waits in a finished plan: on what its nodes have left, and on new ones.
+    pub fn complete(&mut self, built: &mut Built, values: &[f64], recipe: &Recipe<'_>) {
+        self.sort_classes(values, recipe);
+        self.existing.load(self.problem, &built.groups);
+        built
+            .groups
+            .retain(|group| matches!(group.target, Target::Option(_)));
+        let order = self.by_value.clone();
+        self.place(&order, values, values, recipe, built);
+        built.groups.extend(self.existing.groups());
     }
 
     /// Packs `remaining` on new nodes only, within `stocks`: what repair uses on a part of a plan.
@@ -563,32 +575,38 @@ fn no_dearer(problem: &Problem, new: OptionId, a: OptionId, b: OptionId) -> bool
 
 const COMPACT_EVERY: u32 = 16;
 
-/// What one unit of each resource is worth: the least price per unit over all candidates.
-#[expect(clippy::cast_precision_loss, reason = "rates are ratios")]
-fn rates(problem: &Problem, tiers: &Tiers) -> Vec<f64> {
-    let mut rates = vec![f64::INFINITY; problem.dims];
+/// What each resource is worth: the least price of a node per resource with what that node has of it.
+fn rates(problem: &Problem, tiers: &Tiers) -> Vec<(f64, i64)> {
+    let mut rates: Vec<(f64, i64)> = vec![(0.0, 0); problem.dims];
     for candidate in tiers.all() {
         let room = problem.room_of(problem.options[candidate.option].room);
         for (rate, amount) in rates.iter_mut().zip(room) {
-            if *amount > 0 {
-                *rate = rate.min(candidate.cost.max(1e-9) / *amount as f64);
+            if *amount > 0
+                && (rate.1 == 0 || per_unit(candidate.cost, *amount) < per_unit(rate.0, rate.1))
+            {
+                *rate = (candidate.cost.max(1e-9), *amount);
             }
         }
     }
-    // Without prices, a resource is worth what is rare: the inverse of how much of it there is.
+    // Without prices, a resource is worth what is rare: each in proportion to how much of it there is.
     for (dim, rate) in rates.iter_mut().enumerate() {
-        if !rate.is_finite() {
-            let there: f64 = problem
+        if rate.1 == 0 {
+            let there = problem
                 .node_rooms
                 .iter()
                 .skip(dim)
                 .step_by(problem.dims.max(1))
-                .map(|x| *x as f64)
-                .sum();
-            *rate = 1.0 / (there + 1.0);
+                .copied()
+                .max();
+            *rate = (1.0, there.unwrap_or(0).max(1));
         }
     }
     rates
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rates are ratios")]
+fn per_unit(cost: f64, amount: i64) -> f64 {
+    cost / amount as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shares are ratios")]

@@ -33,14 +33,32 @@ impl Existing {
         self.content.iter_mut().for_each(Vec::clear);
     }
 
+    /// Takes up the state that `groups` describe.
+    pub fn load(&mut self, problem: &Problem, groups: &[Group]) {
+        self.reset(problem);
+        for group in groups {
+            let Target::Node(node) = group.target else {
+                continue;
+            };
+            let room = &mut self.rooms[node.at() * problem.dims..][..problem.dims];
+            for (class, count) in &group.content {
+                for (left, need) in room.iter_mut().zip(problem.demand_of(*class)) {
+                    *left -= need * i64::from(*count);
+                }
+            }
+            self.content[node.at()].clone_from(&group.content);
+        }
+    }
+
     /// Places what fits, most valuable class first, each on the node whose room is worth least: a pod without a GPU does
-    /// not take a GPU node's cores while others have some (W-4). `rates` is what one unit of each resource is worth.
+    /// not take a GPU node's cores while others have some (W-4). `rates` says for each resource
+    /// what a certain amount of it costs.
     pub fn fill(
         &mut self,
         problem: &Problem,
         classes: &[ClassId],
         remaining: &mut [u32],
-        rates: &[f64],
+        rates: &[(f64, i64)],
         node: &mut Node,
     ) {
         let dims = problem.dims;
@@ -100,9 +118,9 @@ impl Existing {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "worth is a weighing")]
-fn worth(room: &[i64], rates: &[f64]) -> f64 {
+fn worth(room: &[i64], rates: &[(f64, i64)]) -> f64 {
     room.iter()
         .zip(rates)
-        .map(|(amount, rate)| *amount as f64 * rate)
+        .map(|(amount, (cost, whole))| *amount as f64 / *whole as f64 * cost)
         .sum()
 }

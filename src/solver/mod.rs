@@ -3,6 +3,7 @@
 //!
 //! How a plan is found:
 //!
+//! 0. [`reduce`] leaves out the pods that nothing can hold, so that they disturb nobody.
 //! 1. [`values`] puts a price on every pod class: what a pod costs at least, bought alone or by its largest share.
 //! 2. [`construct`] builds a whole plan from such values: free room on existing nodes first, then new nodes, each
 //!    seeded with the most expensive pod that waits and bought as the option with the least price per value of what it
@@ -18,6 +19,7 @@ pub mod construct;
 pub mod existing;
 pub mod fill;
 pub mod holds;
+pub mod reduce;
 pub mod score;
 pub mod search;
 pub mod values;

@@ -4,6 +4,7 @@ use super::bound;
 use super::candidates::Tiers;
 use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
+use super::reduce;
 use super::score::{Ranks, Score};
 use super::values::{self, Measure};
 use super::{Group, Outcome, Target};
@@ -95,6 +96,27 @@ impl Search<'_, '_> {
 /// Deterministic: the same problem and effort give the same outcome. The cost is bounded by the effort's budget after
 /// the first constructions, each of which takes O(distinct nodes x candidates x classes).
 pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
+    let Some(reduced) = reduce::reduce(problem) else {
+        return search(problem, effort);
+    };
+    let mut outcome = search(&reduced.problem, effort);
+    let whole = |(class, count): &(ClassId, u32)| (reduced.classes[class.at()], *count);
+    for group in &mut outcome.groups {
+        group.content = group.content.iter().map(whole).collect();
+    }
+    outcome.unplaced = outcome.unplaced.iter().map(whole).collect();
+    let hopeless = problem
+        .classes
+        .enumerate()
+        .filter(|(class, _)| reduced.classes.binary_search(class).is_err());
+    outcome
+        .unplaced
+        .extend(hopeless.map(|(class, row)| (class, row.count)));
+    outcome.unplaced.sort_unstable();
+    outcome
+}
+
+fn search(problem: &Problem, effort: Effort) -> Outcome {
     let tiers = Tiers::new(problem);
     let mut shop = Workshop::new(problem, &tiers);
     let costs: Vec<(OptionId, f64)> = tiers.all().map(|c| (c.option, c.cost)).collect();
@@ -156,8 +178,12 @@ pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
     );
     repair(&mut search, &fair, &alone, &plain, budget);
 
-    let work = search.shop.node.work;
-    let (score, built) = search.best.unwrap_or_default();
+    let (mut score, mut built) = search.best.unwrap_or_default();
+    if built.remaining.iter().any(|left| *left > 0) {
+        shop.complete(&mut built, &alone, &plain);
+        score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
+    }
+    let work = shop.node.work;
     let lower_bound = bound::lower_bound(problem, &built.remaining);
     finish(score, built, work, lower_bound)
 }

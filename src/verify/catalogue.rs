@@ -16,6 +16,8 @@ pub(super) struct Catalogue<'a> {
     documents: BTreeMap<&'a str, &'a [InstanceType]>,
     /// What HyperPod's groups give, for classes without a document, and whether each class may be used.
     classes: BTreeMap<Name, ClassCapacity>,
+    /// Positions of entries by class and name.
+    positions: BTreeMap<Name, BTreeMap<Name, Vec<usize>>>,
     prices: &'a BTreeMap<Name, BTreeMap<CapacityType, Price>>,
 }
 
@@ -27,10 +29,35 @@ impl<'a> Catalogue<'a> {
             .iter()
             .map(|list| (list.node_class.as_ref(), list.instance_types.as_slice()))
             .collect();
-        Self {
+        let mut catalogue = Self {
             documents,
             classes: capacity::resolve(snapshot),
+            positions: BTreeMap::new(),
             prices: &snapshot.options.prices,
+        };
+        let mut positions: BTreeMap<Name, BTreeMap<Name, Vec<usize>>> = BTreeMap::new();
+        for pool in &snapshot.node_pools {
+            let by_name = positions
+                .entry(Name::clone(&pool.node_class_ref.name))
+                .or_default();
+            if by_name.is_empty() {
+                for (at, entry) in catalogue.types_of(pool).iter().enumerate() {
+                    by_name
+                        .entry(Name::clone(&entry.name))
+                        .or_default()
+                        .push(at);
+                }
+            }
+        }
+        catalogue.positions = positions;
+        catalogue
+    }
+
+    /// The entries that `pool` draws from, with their positions by name.
+    pub(super) fn menu(&self, pool: &NodePool) -> Menu<'_> {
+        Menu {
+            types: self.types_of(pool),
+            by_name: self.positions.get(&pool.node_class_ref.name),
         }
     }
 
@@ -63,6 +90,36 @@ impl<'a> Catalogue<'a> {
             .get(&entry.name)
             .and_then(|by_type| by_type.get(&offering.capacity_type));
         given.copied().or(offering.price)
+    }
+}
+
+/// The entries of one node class. Several may share a name (groups that differ in labels, taints or threads).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Menu<'c> {
+    pub(super) types: &'c [InstanceType],
+    by_name: Option<&'c BTreeMap<Name, Vec<usize>>>,
+}
+
+impl<'c> Menu<'c> {
+    /// Positions of the entries called `name`.
+    pub(super) fn named(&self, name: &str) -> &'c [usize] {
+        let positions = self.by_name.and_then(|by_name| by_name.get(name));
+        positions.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Positions (entry, offering) of the offerings of the type `name` that pass `test`.
+    pub(super) fn offerings(
+        &self,
+        name: &str,
+        test: impl Fn(&Offering) -> bool,
+    ) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for &entry in self.named(name) {
+            let offerings = self.types[entry].offerings.iter().enumerate();
+            let passing = offerings.filter(|(_, offering)| test(offering));
+            found.extend(passing.map(|(offering, _)| (entry, offering)));
+        }
+        found
     }
 }
 

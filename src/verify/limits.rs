@@ -120,13 +120,11 @@ fn fallback_capacity(
     pool: &NodePool,
     fallback: &ChosenOffering,
 ) -> ResourceList {
-    let entry = catalogue.types_of(pool).iter().find(|entry| {
-        entry.name == fallback.instance_type
-            && entry
-                .offerings
-                .iter()
-                .any(|o| catalogue::is_meant(o, fallback))
+    let menu = catalogue.menu(pool);
+    let meant = menu.offerings(&fallback.instance_type, |o| {
+        catalogue::is_meant(o, fallback)
     });
+    let entry = meant.first().map(|&(entry, _)| &menu.types[entry]);
     entry
         .map(|entry| counted(&entry.capacity))
         .unwrap_or_default()

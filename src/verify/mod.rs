@@ -19,6 +19,7 @@ mod daemons;
 mod existing;
 mod form;
 mod limits;
+mod listing;
 mod ports;
 mod pricing;
 mod report;
@@ -26,6 +27,7 @@ mod reservations;
 mod resources;
 mod selection;
 mod topology;
+mod trial;
 mod view;
 mod volumes;
 
@@ -67,6 +69,19 @@ pub struct Verdict {
 ///
 /// Deterministic; never fails: whatever is wrong with the plan becomes a [`Violation`]. Roughly O(pods x rules of the pod
 /// + claims x listed types), plus the search for a binding order where spread or affinity is in play.
+///
+/// ```
+/// use tetrapod::model::cluster::Snapshot;
+/// use tetrapod::model::pod::Pod;
+/// use tetrapod::plan::Plan;
+/// use tetrapod::verify::{Kind, verify};
+///
+/// let mut snapshot = Snapshot::default();
+/// assert!(verify(&snapshot, &Plan::default()).valid);
+/// snapshot.pods.push(Pod::new("default", "web-0"));
+/// let verdict = verify(&snapshot, &Plan::default());
+/// assert_eq!(verdict.violations[0].kind, Kind::MissingPod);
+/// ```
 pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
     let mut report = Report::default();
     let catalogue = Catalogue::new(snapshot);

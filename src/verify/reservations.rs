@@ -58,11 +58,13 @@ fn slots(catalogue: &Catalogue<'_>) -> BTreeMap<Name, usize> {
 /// The reservations that a claim's choice can be launched into.
 fn wishes(catalogue: &Catalogue<'_>, bought: &Bought<'_>) -> Vec<Name> {
     let chosen = &bought.claim.cheapest;
-    let types = catalogue.types_of(bought.pool).iter();
-    let entries = types.filter(|t| t.name == chosen.instance_type);
-    let offerings = entries.flat_map(|t| &t.offerings).filter(is_open);
-    let mut ids: Vec<Name> = offerings
-        .filter(|offering| catalogue::is_meant(offering, chosen))
+    let menu = catalogue.menu(bought.pool);
+    let meant = menu.offerings(&chosen.instance_type, |offering| {
+        is_open(&offering) && catalogue::is_meant(offering, chosen)
+    });
+    let mut ids: Vec<Name> = meant
+        .iter()
+        .map(|&(entry, offering)| &menu.types[entry].offerings[offering])
         .map(|offering| offering.reservation_id.clone().unwrap_or_default())
         .collect();
     ids.sort();

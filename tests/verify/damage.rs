@@ -63,7 +63,7 @@ pub(crate) const DAMAGES: &[Damage] = damages! {
     unknown_prices_wrong: Totals;
     bound_above_price: LowerBound;
     fallback_too_small: Fallback;
-    fallback_not_listed: Fallback;
+    fallback_does_not_exist: Fallback;
 };
 
 pub(crate) fn pod<'s>(snapshot: &'s Snapshot, key: &str) -> Option<&'s Pod> {
@@ -504,11 +504,11 @@ fn volume_elsewhere(snapshot: &mut Snapshot, plan: &mut Plan) -> Option<()> {
         let pinned = claim.zones.len() == 1
             && claim.pods.iter().any(|key| {
                 let volumes = pod(snapshot, key).into_iter().flat_map(|p| &p.spec.volumes);
-                let claims = volumes.filter_map(|volume| match volume {
-                    PodVolume::Claim(name) => {
-                        snapshot.volume_claims.iter().find(|c| c.name == *name)
-                    }
-                    _ => None,
+                let claims = volumes.filter_map(|volume| {
+                    let PodVolume::Claim(name) = volume else {
+                        return None;
+                    };
+                    snapshot.volume_claims.iter().find(|c| c.name == *name)
                 });
                 let mut volumes = claims.filter_map(|c| {
                     snapshot
@@ -723,7 +723,7 @@ fn fallback_too_small(snapshot: &mut Snapshot, plan: &mut Plan) -> Option<()> {
     })
 }
 
-fn fallback_not_listed(_: &mut Snapshot, plan: &mut Plan) -> Option<()> {
+fn fallback_does_not_exist(_: &mut Snapshot, plan: &mut Plan) -> Option<()> {
     let claim = plan.new_node_claims.first_mut()?;
     let mut fallback = claim.cheapest.clone();
     fallback.zone = Name::from("elsewhere");

@@ -18,7 +18,7 @@ const AFFINITY_ATTEMPTS: u64 = 12;
 /// Below this many pods the greedy search ranks anew after every placement.
 const FEW: usize = 150;
 /// Most tests of one pod in all attempts together, so that a plan without an order cannot take for ever.
-const MOST_TESTS: u64 = 20_000_000;
+const MOST_TESTS: u64 = 5_000_000;
 
 /// How a greedy order ranks the pods that wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,112 @@
+//! Leaving out the pods that nothing can hold, so that they disturb no decision about the others.
+
+use super::holds::{holds_alone, keeps_min_values, stock_allows};
+use crate::base::bitset::BitSet;
+use crate::base::index::{Ix, IxVec};
+use crate::problem::{Class, ClassId, NodeId, OptionId, Problem, StateId, fits};
+
+/// A problem without hopeless classes, and what its classes are called in the whole one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Reduced {
+    /// The smaller problem.
+    pub problem: Problem,
+    /// Its classes in the whole problem, in the same order.
+    pub classes: Vec<ClassId>,
+}
+
+/// Whether some existing node, or some node that can be bought, holds one pod of `class`.
+#[must_use]
+pub fn has_place(problem: &Problem, stocks: &[i128], class: ClassId) -> bool {
+    let demand = problem.demand_of(class);
+    let on_node = |node: NodeId| fits(demand, problem.node_room_of(node));
+    let on_new = |option: OptionId| {
+        stock_allows(problem, stocks, option) > 0
+            && holds_alone(problem, option, class)
+            && keeps_min_values(problem, problem.options[option].pool, &[(class, 1)], None)
+    };
+    problem.nodes_of(class).iter().any(on_node) || problem.options_of(class).iter().any(on_new)
+}
+
+/// Leaves out the classes without any place, and the resources that only they ask for. `None` when there is nothing to
+/// leave out. O(classes x options x resources).
+#[must_use]
+pub fn reduce(problem: &Problem) -> Option<Reduced> {
+    let stocks: Vec<i128> = problem.stocks.iter().map(|stock| stock.left).collect();
+    let kept: Vec<ClassId> = problem
+        .classes
+        .ids()
+        .filter(|class| has_place(problem, &stocks, *class))
+        .collect();
+    let asked = |dim: &usize| kept.iter().any(|class| problem.demand_of(*class)[*dim] > 0);
+    let dims: Vec<usize> = (0..problem.dims).filter(asked).collect();
+    if kept.len() == problem.classes.len() && dims.len() == problem.dims {
+        return None;
+    }
+    let narrow = |vectors: &[i64]| -> Vec<i64> {
+        let rows = vectors.chunks(problem.dims.max(1));
+        rows.flat_map(|row| dims.iter().map(|dim| row[*dim]))
+            .collect()
+    };
+    let classes: IxVec<ClassId, Class> = kept
+        .iter()
+        .map(|class| {
+            let row = &problem.classes[*class];
+            Class {
+                excludes: row.excludes.as_ref().map(|set| renumber(set, &kept)),
+                ..row.clone()
+            }
+        })
+        .collect();
+    let demand = kept
+        .iter()
+        .flat_map(|class| narrow(problem.demand_of(*class)))
+        .collect();
+    let mut pairs = problem.pairs.clone();
+    for pair in pairs.iter_mut() {
+        if is_settled(problem, &kept, pair.state) {
+            pair.state = StateId::new(0);
+        }
+    }
+    let reduced = Problem {
+        dims: dims.len(),
+        classes,
+        demand,
+        signatures: problem.signatures.clone(),
+        term_options: problem.term_options.clone(),
+        option_sets: problem.option_sets.clone(),
+        node_sets: problem.node_sets.clone(),
+        pools: problem.pools.clone(),
+        pairs,
+        options: problem.options.clone(),
+        rooms: narrow(&problem.rooms),
+        stocks: problem.stocks.clone(),
+        states: problem.states.clone(),
+        nodes: problem.nodes.clone(),
+        node_rooms: narrow(&problem.node_rooms),
+        node_penalty: problem.node_penalty,
+        min_values_policy: problem.min_values_policy,
+    };
+    Some(Reduced {
+        problem: reduced,
+        classes: kept,
+    })
+}
+
+/// Whether no pod of `kept` changes what the undecided labels of `state` may be.
+fn is_settled(problem: &Problem, kept: &[ClassId], state: StateId) -> bool {
+    let mut terms = kept
+        .iter()
+        .flat_map(|class| &problem.signatures[problem.classes[*class].signature]);
+    terms.all(|term| problem.states.after(state, *term) == Some(state))
+}
+
+fn renumber(set: &BitSet<ClassId>, kept: &[ClassId]) -> BitSet<ClassId> {
+    let mut renumbered = BitSet::new(kept.len());
+    for (at, class) in kept.iter().enumerate() {
+        if set.contains(*class) {
+            renumbered.insert(ClassId::new(at));
+        }
+    }
+    renumbered
+}
