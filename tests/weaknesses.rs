@@ -95,7 +95,7 @@ const CASES: &[Case] = &[
             }
         },
         price: "2.4",
-        shape: &["t12: b f3", "t16: a f0 f1 f2"],
+        shape: &["t12: a f0", "t16: b f1 f2 f3"],
         pending: &[],
     },
     Case {
