@@ -6,7 +6,7 @@
 //! could get wrong together is only what the model itself says.
 //!
 //! What a node holds is tested on the final state. Topology spread and pod affinity are tested by kube-scheduler when a
-//! pod is placed, so for these some order of binding must pass at every step (M-3); see [`topology`].
+//! pod is placed, so for these some order of binding must pass at every step (M-3).
 //!
 //! Not judged: preferences, pre-emption, volumes shared by nodes, and whether a pod that stays pending could have been
 //! placed.
