@@ -219,8 +219,10 @@ impl Node {
         most: u32,
     ) -> u32 {
         let pool = problem.options[option].pool;
-        if self.alone.is_empty() && self.content.is_empty() {
-            self.alone = distinct_values(problem, pool, &holders(problem, pool, &[(class, 1)]));
+        // A node that is taken up again does not remember what its first pod alone kept.
+        if self.alone.is_empty() {
+            let first = self.content.first().map_or(class, |(first, _)| *first);
+            self.alone = distinct_values(problem, pool, &holders(problem, pool, &[(first, 1)]));
         }
         let held = self.content.iter().position(|(c, _)| *c == class);
         let before = held.map_or(0, |at| self.content[at].1);
