@@ -11,7 +11,9 @@ use crate::model::resources::Name;
 use crate::model::taint::{Taint, Toleration, untolerated};
 use crate::view::nodes::ExistingNode;
 use crate::view::pods::Term;
-use crate::view::pools::{NodeLabels, OFFERING_KEYS, absent_is_fine, labels_meet, offering_meets};
+use crate::view::pools::{
+    NodeLabels, OFFERING_KEYS, absent_is_fine, has_label, labels_meet, offering_meets,
+};
 
 use super::options::OptionTable;
 
@@ -231,6 +233,7 @@ fn suited(term: &Term, table: &OptionTable<'_>) -> BitSet<OptionId> {
             .requirements
             .iter()
             .all(|asked| labels_meet(labels, asked))
+            && term.present.iter().all(|key| has_label(labels, key))
         {
             for at in row.options.clone() {
                 let option = OptionId::new(at as usize);

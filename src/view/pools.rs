@@ -273,3 +273,12 @@ pub fn labels_meet(labels: &NodeLabels, asked: &Requirement) -> bool {
         (None, None) => absent_is_fine(asked),
     }
 }
+
+/// Whether a node with these labels has a label `key`, of its own or by its offering.
+#[must_use]
+pub fn has_label(labels: &NodeLabels, key: &str) -> bool {
+    match key {
+        label::ZONE | label::CAPACITY_TYPE => true,
+        key => labels.fixed.contains_key(key) || labels.open.get(key).is_some(),
+    }
+}
