@@ -1,6 +1,13 @@
 //! Toy notation: small clusters in a few lines.
 
-#![allow(dead_code, reason = "each test file uses a part of the notation")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of the notation"
+)]
+
+pub mod edit;
+pub mod naive;
 
 use std::sync::Arc;
 
@@ -112,7 +119,7 @@ impl World {
     }
 }
 
-fn spec(requests: &str) -> PodSpec {
+pub fn spec(requests: &str) -> PodSpec {
     let mut main = Container::default();
     main.name = "main".into();
     main.requests = resources(requests);
