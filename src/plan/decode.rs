@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{ChosenOffering, ExistingPlacement, Plan, PlannedClaim, Totals};
+use crate::base::bitset::BitSet;
 use crate::base::index::{Ix as _, IxVec};
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
 use crate::model::price::Price;
@@ -178,7 +179,11 @@ impl<'a> Decoder<'_, 'a> {
             .collect();
         take(problem, &mut self.stocks, chosen, 1);
 
-        let (zones, capacity_types, listed) = self.widest(pool, chosen, &allowed);
+        let (zones, capacity_types, mut listed) = self.widest(pool, chosen, &allowed);
+        // A pinned claim (S-124) still lists all types that hold its pods where `minValues` counts them (S-55).
+        if !self.counts_enough(pool, listed.iter().copied()) {
+            listed = holding.iter().collect();
+        }
         let mut fallbacks: Vec<OptionId> = allowed
             .iter()
             .copied()
@@ -222,6 +227,20 @@ impl<'a> Decoder<'_, 'a> {
                 .collect(),
             min_values_relaxed: relaxed,
         }
+    }
+
+    /// Whether `options` keep as many values as the pool's `minValues` ask for.
+    fn counts_enough(&self, pool: PoolId, options: impl Iterator<Item = OptionId>) -> bool {
+        let mut set = BitSet::new(self.problem.options.len());
+        options.for_each(|option| {
+            set.insert(option);
+        });
+        let have = distinct_values(self.problem, pool, &set);
+        let rules = &self.problem.pools[pool].min_values;
+        rules
+            .iter()
+            .zip(have)
+            .all(|(rule, have)| have >= rule.at_least)
     }
 
     /// Zones and capacity types as wide as every combination with a listed type stays allowed, and the options of the
