@@ -135,12 +135,7 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
         ranks: Ranks::new(problem),
         best: None,
     };
-    let plain = Recipe {
-        seeded: true,
-        orders,
-        by_priority: false,
-        thrifty: false,
-    };
+    let plain = Recipe::new(orders);
     for values in [&fair, &alone] {
         let built = search.shop.build(values, &alone, &plain);
         search.offer(built);
