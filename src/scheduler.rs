@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::explain::Explainer;
+use crate::explain::notes::notes;
+use crate::explain::objects;
+use crate::explain::reason::Reason;
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::resources::Name;
@@ -35,6 +39,7 @@ impl Capacity {
 /// timed and inspected; [`schedule`] does them all.
 #[derive(Debug)]
 pub struct Compiled<'a> {
+    capacity: &'a Capacity,
     views: Views<'a>,
     problem: Problem,
     symbols: Symbols,
@@ -47,6 +52,7 @@ impl<'a> Compiled<'a> {
         let views = Views::new(snapshot, capacity.by_class());
         let (problem, symbols) = compile(&views);
         Self {
+            capacity,
             views,
             problem,
             symbols,
@@ -59,6 +65,36 @@ impl<'a> Compiled<'a> {
         &self.problem
     }
 
+    /// Explains what `outcome` leaves pending.
+    #[must_use]
+    pub fn explainer(&self, outcome: &Outcome) -> Explainer<'_, 'a> {
+        Explainer::new(&self.views, &self.problem, &self.symbols, outcome)
+    }
+
+    /// Why the pod `key` (`namespace/name`) goes where it goes, or stays pending; `None` if there is no such pod.
+    #[must_use]
+    pub fn explain_pod(&self, outcome: &Outcome, plan: &Plan, key: &str) -> Option<Reason> {
+        objects::pod::explain(&mut self.explainer(outcome), plan, key)
+    }
+
+    /// The state of a node (or of a NodeClaim without one) and what the plan puts there; `None` if there is none.
+    #[must_use]
+    pub fn explain_node(&self, outcome: &Outcome, plan: &Plan, name: &str) -> Option<Reason> {
+        objects::node::explain(&mut self.explainer(outcome), plan, name)
+    }
+
+    /// What a NodePool can launch and what the plan buys from it; `None` if there is no such pool.
+    #[must_use]
+    pub fn explain_node_pool(&self, outcome: &Outcome, plan: &Plan, name: &str) -> Option<Reason> {
+        objects::pool::explain(&mut self.explainer(outcome), plan, name)
+    }
+
+    /// What an instance group offers and what the plan adds to it; `None` if nothing tells of such a group.
+    #[must_use]
+    pub fn explain_instance_group(&self, plan: &Plan, name: &str) -> Option<Reason> {
+        objects::group::explain(self.views.snapshot, self.capacity.by_class(), plan, name)
+    }
+
     /// Decides, with the effort that the snapshot's options ask for.
     pub fn solve(&self) -> Outcome {
         solve(&self.problem, self.views.snapshot.options.effort)
@@ -67,13 +103,19 @@ impl<'a> Compiled<'a> {
     /// Puts names to the decisions and reasons to what stays pending.
     pub fn plan(&self, outcome: &Outcome) -> Plan {
         let (mut plan, left) = decode(&self.views, &self.problem, &self.symbols, outcome);
-        for (_, pods) in left.pods {
+        let mut explainer = self.explainer(outcome);
+        for (class, pods) in left.pods {
+            if pods.is_empty() {
+                continue;
+            }
+            let explained = explainer.class(class);
+            let code = Name::from(explained.code.as_str());
             for position in pods {
                 plan.unschedulable.push(Unschedulable {
                     pod: Name::from(self.views.snapshot.pods[position as usize].key()),
-                    reason: Name::from(""),
-                    code: Name::from(""),
-                    reasons: Arc::default(),
+                    reason: Name::clone(&explained.summary),
+                    code: Name::clone(&code),
+                    reasons: Arc::clone(&explained.reasons),
                 });
             }
         }
@@ -86,6 +128,11 @@ impl<'a> Compiled<'a> {
             });
         }
         plan.unschedulable.sort_by(|a, b| a.pod.cmp(&b.pod));
+        plan.notes = notes(
+            &self.views.pools.refused,
+            self.capacity.by_class(),
+            &plan.new_node_claims,
+        );
         plan.scaling = scaling::requests(self.views.snapshot, &plan.new_node_claims);
         plan.totals = totals(&plan);
         plan

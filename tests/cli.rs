@@ -82,6 +82,18 @@ fn the_example_is_planned_for_people() {
 }
 
 #[test]
+fn the_readme_shows_what_its_first_command_prints() {
+    let output = out(&tetrapod(&["plan", EXAMPLE]));
+    let readme = include_str!("../README.md");
+    let shown = readme.split("```text\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    assert!(
+        shown == output,
+        "paste this into the first text block of README.md:\n{output}"
+    );
+}
+
+#[test]
 fn the_json_of_a_plan_passes_check_and_an_altered_one_fails_with_1() {
     let output = tetrapod(&["plan", EXAMPLE, "--output", "json", "--quiet"]);
     assert_eq!(output.status.code(), Some(0));

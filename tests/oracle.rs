@@ -4,7 +4,7 @@
 
 #[path = "oracle/mod.rs"]
 mod exact;
-mod world;
+mod toy;
 
 use exact::{Cost, Tiny};
 use tetrapod::base::rng::Rng;

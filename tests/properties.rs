@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod world;
+mod toy;
 
 use proptest::prelude::*;
 use tetrapod::base::rng::Rng;
@@ -17,11 +17,11 @@ use tetrapod::plan::Plan;
 use tetrapod::scheduler::schedule;
 use tetrapod::shapes::random::{Size, from_bytes, random};
 use tetrapod::verify::verify;
-use world::edit::{
+use toy::edit::{
     carried_out, hopeless, renamed, renamed_plan, scaled, shuffled, unlimited, without_amounts,
     without_min_values, wordless,
 };
-use world::naive::{cheapest_alone, empty_cluster, first_fit, holds, one_node_each, purchases};
+use toy::naive::{cheapest_alone, empty_cluster, first_fit, holds, one_node_each, purchases};
 
 /// The snapshot of a seed: from a few pods to some dozens.
 fn snapshot(seed: u64) -> Snapshot {
@@ -344,7 +344,7 @@ fn the_cases_that_matter_occur_in_plans() {
 /// The checker behind the plain planners says no where it must.
 #[test]
 fn the_plain_planners_are_not_too_easily_content() {
-    let mut world = world::World::new();
+    let mut world = toy::World::new();
     world.instance_type("only", "4", "1");
     world.pod("a", "3");
     world.pod("b", "2");

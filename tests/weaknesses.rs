@@ -3,14 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod world;
+mod toy;
 
 use tetrapod::model::instance_type::{CapacityType, Offering};
 use tetrapod::model::label;
 use tetrapod::model::options::MinValuesPolicy;
 use tetrapod::model::requirement::{Operator, RequirementSpec};
 use tetrapod::plan::Plan;
-use world::{World, any_of, host_port, is, pending, resources, shape};
+use toy::{World, any_of, host_port, is, pending, resources, shape};
 
 /// A case: the cluster, and what the better plan looks like.
 struct Case {

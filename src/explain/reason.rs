@@ -55,8 +55,20 @@ pub enum Code {
     Gang,
     /// The price is not publicly known (M-9).
     UnknownPrice,
+    /// DaemonSet pods alone need more than the machine has.
+    DaemonOverhead,
+    /// There was room, and this plan gave it to other pods.
+    Competition,
     /// Several of these at once, see the parts.
     Several,
+    /// No refusal: the pod has a place in this plan.
+    Placed,
+    /// No refusal: the pod is bound to a node.
+    Bound,
+    /// The pod does not wait for a node: it is gated, ending, or a DaemonSet's.
+    NotPending,
+    /// No refusal: the node, pool or group can be used.
+    Usable,
 }
 
 impl Code {
@@ -87,7 +99,13 @@ impl Code {
             Self::GroupRefused => "group-refused",
             Self::Gang => "gang",
             Self::UnknownPrice => "unknown-price",
+            Self::DaemonOverhead => "daemon-overhead",
+            Self::Competition => "competition",
             Self::Several => "several",
+            Self::Placed => "placed",
+            Self::Bound => "bound",
+            Self::NotPending => "not-pending",
+            Self::Usable => "usable",
         }
     }
 }

@@ -136,6 +136,15 @@ impl Quantity {
         self.format
     }
 
+    /// The same value printed as `format` says.
+    #[must_use]
+    pub const fn with_format(self, format: Format) -> Self {
+        Self {
+            nanos: self.nanos,
+            format,
+        }
+    }
+
     /// `times` of this quantity, saturating.
     #[must_use]
     pub const fn times(self, times: i64) -> Self {

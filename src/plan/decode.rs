@@ -83,20 +83,27 @@ pub fn decode(
             }
         }
     }
-    let left = outcome.unplaced.iter().map(|(class, count)| {
-        let pods = &symbols.pods[*class];
-        let from = decoder.next[*class];
-        (
-            *class,
-            pods[from..].iter().take(*count as usize).copied().collect(),
-        )
-    });
-    let left = Left {
-        pods: left.collect(),
-    };
+    let mut left = Left::default();
+    for (class, count) in spread_out(problem, &outcome.unplaced) {
+        left.pods
+            .push((class, decoder.next_pods(class, count).to_vec()));
+    }
     plan.totals = totals(&plan);
     plan.lower_bound = outcome.lower_bound;
     (plan, left)
+}
+
+/// `content` with the pods of bundles in place of the bundles.
+fn spread_out(problem: &Problem, content: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
+    let mut all = Vec::with_capacity(content.len());
+    for (class, count) in content {
+        let bundle = &problem.classes[*class].bundle;
+        if bundle.is_empty() {
+            all.push((*class, *count));
+        }
+        all.extend(bundle.iter().map(|(part, n)| (*part, n * count)));
+    }
+    all
 }
 
 /// Sums over a plan.
@@ -126,21 +133,27 @@ pub fn totals(plan: &Plan) -> Totals {
     }
 }
 
-impl<'a> Decoder<'_, 'a> {
+impl<'d, 'a> Decoder<'d, 'a> {
     /// The next pods of each class of `content`, by name.
     fn pods(&mut self, content: &[(ClassId, u32)]) -> Vec<Name> {
-        let mut names = Vec::with_capacity(content.iter().map(|(_, n)| *n as usize).sum());
-        for (class, count) in content {
-            let from = self.next[*class];
-            let to = (from + *count as usize).min(self.symbols.pods[*class].len());
-            self.next[*class] = to;
-            for position in &self.symbols.pods[*class][from..to] {
+        let mut names = Vec::new();
+        for (class, count) in spread_out(self.problem, content) {
+            for position in self.next_pods(class, count) {
                 names.push(Name::from(
                     self.views.snapshot.pods[*position as usize].key(),
                 ));
             }
         }
         names
+    }
+
+    /// The positions of the next `count` pods of `class`.
+    fn next_pods(&mut self, class: ClassId, count: u32) -> &'d [u32] {
+        let pods = &self.symbols.pods[class];
+        let from = self.next[class].min(pods.len());
+        let to = (from + count as usize).min(pods.len());
+        self.next[class] = to;
+        &pods[from..to]
     }
 
     fn parts(&self, option: OptionId) -> (&'a InstanceType, &'a Offering) {
@@ -179,11 +192,8 @@ impl<'a> Decoder<'_, 'a> {
             .collect();
         take(problem, &mut self.stocks, chosen, 1);
 
-        let (zones, capacity_types, mut listed) = self.widest(pool, chosen, &allowed);
-        // A pinned claim (S-124) still lists all types that hold its pods where `minValues` counts them (S-55).
-        if !self.counts_enough(pool, listed.iter().copied()) {
-            listed = holding.iter().collect();
-        }
+        let (zones, capacity_types, listed) = self.widest(pool, chosen, &allowed);
+        let listed = self.with_min_values(pool, listed, &allowed);
         let mut fallbacks: Vec<OptionId> = allowed
             .iter()
             .copied()
@@ -227,20 +237,6 @@ impl<'a> Decoder<'_, 'a> {
                 .collect(),
             min_values_relaxed: relaxed,
         }
-    }
-
-    /// Whether `options` keep as many values as the pool's `minValues` ask for.
-    fn counts_enough(&self, pool: PoolId, options: impl Iterator<Item = OptionId>) -> bool {
-        let mut set = BitSet::new(self.problem.options.len());
-        options.for_each(|option| {
-            set.insert(option);
-        });
-        let have = distinct_values(self.problem, pool, &set);
-        let rules = &self.problem.pools[pool].min_values;
-        rules
-            .iter()
-            .zip(have)
-            .all(|(rule, have)| have >= rule.at_least)
     }
 
     /// Zones and capacity types as wide as every combination with a listed type stays allowed, and the options of the
@@ -320,6 +316,37 @@ impl<'a> Decoder<'_, 'a> {
             capacity_types,
             listed.into_iter().map(|(option, _)| option).collect(),
         )
+    }
+
+    /// `listed` and, while a `minValues` of the pool is not met by it, options of further types that hold the pods: a
+    /// claim pinned to a reservation or a zone still states what else would do (S-55).
+    fn with_min_values(
+        &self,
+        pool: PoolId,
+        mut listed: Vec<OptionId>,
+        allowed: &[OptionId],
+    ) -> Vec<OptionId> {
+        let rules = &self.problem.pools[pool].min_values;
+        if rules.is_empty() {
+            return listed;
+        }
+        let mut set = BitSet::new(self.problem.options.len());
+        listed.iter().for_each(|option| set.insert(*option));
+        for option in allowed {
+            let have = distinct_values(self.problem, pool, &set);
+            if rules
+                .iter()
+                .zip(have)
+                .all(|(rule, have)| have >= rule.at_least)
+            {
+                break;
+            }
+            if !set.contains(*option) {
+                set.insert(*option);
+                listed.push(*option);
+            }
+        }
+        listed
     }
 
     /// Names of the types of `options`, cheapest first, that of `chosen` before all of its price.

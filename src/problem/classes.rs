@@ -7,6 +7,7 @@
 
 use super::SignatureId;
 use super::selectors::Selectors;
+use super::topology::rules::Rules;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::explain::reason::{Code, Reason};
@@ -28,6 +29,8 @@ pub struct ClassKey {
     pub ports: Vec<HostPort>,
     /// Priority.
     pub priority: i32,
+    /// Rules between pods: a position in [`Rules::identities`].
+    pub identity: usize,
 }
 
 /// The pods to place, by class.
@@ -50,10 +53,11 @@ impl Grouping {
     pub fn new(
         snapshot: &Snapshot,
         volumes: &Volumes<'_>,
+        rules: &mut Rules,
         waits: impl Fn(u32, &Pod) -> bool,
     ) -> Self {
         let mut grouping = Self::default();
-        let mut by_spec: FastMap<*const PodSpec, usize> = FastMap::default();
+        let mut by_spec: FastMap<(*const PodSpec, usize), usize> = FastMap::default();
         let mut by_key: FastMap<ClassKey, usize> = FastMap::default();
         for (position, pod) in snapshot.pods.iter().enumerate() {
             let position = u32::try_from(position).unwrap_or(u32::MAX);
@@ -66,12 +70,13 @@ impl Grouping {
                     .detail
                     .as_deref()
                     .is_some_and(|d| !d.actuated.is_empty());
-            let address = std::sync::Arc::as_ptr(&pod.spec);
+            let identity = rules.identity(pod);
+            let address = (std::sync::Arc::as_ptr(&pod.spec), identity);
             if !own && let Some(class) = by_spec.get(&address) {
                 grouping.pods[*class].push(position);
                 continue;
             }
-            match key_of(pod, volumes, &mut grouping.selectors) {
+            match key_of(pod, volumes, identity, &mut grouping.selectors) {
                 Err(reason) => grouping.refused.push((position, reason)),
                 Ok(key) => {
                     let keys = &mut grouping.keys;
@@ -92,7 +97,12 @@ impl Grouping {
     }
 }
 
-fn key_of(pod: &Pod, volumes: &Volumes<'_>, selectors: &mut Selectors) -> Result<ClassKey, Reason> {
+fn key_of(
+    pod: &Pod,
+    volumes: &Volumes<'_>,
+    identity: usize,
+    selectors: &mut Selectors,
+) -> Result<ClassKey, Reason> {
     if pod.spec.uses_resource_claims() {
         let message =
             "the pod uses resource claims (dynamic resource allocation), which are not supported";
@@ -125,6 +135,7 @@ fn key_of(pod: &Pod, volumes: &Volumes<'_>, selectors: &mut Selectors) -> Result
         signature: selectors.signature(terms, &pod.spec.tolerations),
         ports: pod.spec.host_ports(),
         priority: pod.spec.priority,
+        identity,
     })
 }
 

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::classes::{Grouping, canonical_order, clash};
+use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::options::OptionTable;
+use super::topology::assign::{Base, Ground, Part};
+use super::topology::domains::{Domains, Standing};
+use super::topology::host::HostRules;
+use super::topology::rules::Rules;
 use super::units::Survey;
-use super::{Class, ClassId, MinValues, NodeId, NodeRow, OptionId, Problem, SetId, Symbols, nodes};
+use super::{
+    Class, ClassId, HostShare, MinValues, NodeId, NodeRow, OptionId, Problem, SetId, Symbols, nodes,
+};
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::{Ix, IxVec};
@@ -14,7 +20,7 @@ use crate::model::cluster::Snapshot;
 use crate::model::instance_type::InstanceType;
 use crate::model::label;
 use crate::model::requirement::{Operator, Requirements};
-use crate::model::resources::Name;
+use crate::model::resources::{Name, ResourceList};
 use crate::view::daemons::{Daemon, daemons};
 use crate::view::nodes::{ExistingNode, existing};
 use crate::view::pods::waits;
@@ -97,9 +103,13 @@ impl<I: Ix> SetTable<I> {
 #[must_use]
 pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let snapshot = views.snapshot;
-    let grouping = Grouping::new(snapshot, &Volumes::new(snapshot), |position, _| {
-        views.waits(position)
-    });
+    let mut rules = Rules::new(snapshot, |position, _| views.waits(position));
+    let grouping = Grouping::new(
+        snapshot,
+        &Volumes::new(snapshot),
+        &mut rules,
+        |position, _| views.waits(position),
+    );
     let order = canonical_order(&grouping, snapshot);
     let table = OptionTable::new(
         snapshot,
@@ -127,48 +137,84 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let nodes_by_signature = nodes::signature_nodes(&grouping.selectors, &rows, &views.nodes);
     let (states, initial) = grouping.selectors.states(&table.labels);
 
-    let mut option_sets = SetTable::new();
-    let mut node_sets = SetTable::new();
-    let mut classes: IxVec<ClassId, Class> = IxVec::new();
-    let mut demand = Vec::with_capacity(order.len() * units.len());
-    for class in &order {
-        let key = &grouping.keys[*class];
-        let mut options = by_signature[key.signature].clone();
-        let mut nodes = nodes_by_signature[key.signature].clone();
-        let mut excludes = None;
-        if !key.ports.is_empty() {
-            for (id, option) in table.options.enumerate() {
-                if clash(&key.ports, &table.rooms[option.room.at()].ports) {
-                    options.remove(id);
-                }
-            }
-            for (id, at) in rows.enumerate() {
-                if clash(&key.ports, &views.node_use.ports[*at as usize]) {
-                    nodes.remove(id);
-                }
-            }
-            let mut set = BitSet::new(order.len());
-            for (other, position) in order.iter().enumerate() {
-                if clash(&key.ports, &grouping.keys[*position].ports) {
-                    set.insert(ClassId::new(other));
-                }
-            }
-            excludes = Some(set);
-        }
-        demand.extend(units.demand(&key.requests));
-        classes.push(Class {
-            count: u32::try_from(grouping.pods[*class].len()).unwrap_or(u32::MAX),
-            priority: key.priority,
-            signature: key.signature,
-            options: option_sets.intern(options),
-            nodes: node_sets.intern(nodes),
-            excludes,
-        });
-    }
-
-    let pools = table.pools();
     let room_vectors = table.room_vectors(&units);
     let node_rooms = nodes::room_vectors(&rows, &views.nodes, &views.node_use, &units);
+    let mut pods = grouping.pods;
+    let bases: Vec<Base> = order
+        .iter()
+        .map(|class| {
+            let key = &grouping.keys[*class];
+            let mut options = by_signature[key.signature].clone();
+            let mut nodes = nodes_by_signature[key.signature].clone();
+            if !key.ports.is_empty() {
+                for (id, option) in table.options.enumerate() {
+                    if clash(&key.ports, &table.rooms[option.room.at()].ports) {
+                        options.remove(id);
+                    }
+                }
+                for (id, at) in rows.enumerate() {
+                    if clash(&key.ports, &views.node_use.ports[*at as usize]) {
+                        nodes.remove(id);
+                    }
+                }
+            }
+            Base {
+                identity: key.identity,
+                options,
+                nodes,
+                demand: units.demand(&key.requests).collect(),
+                pods: binding_order(std::mem::take(&mut pods[*class]), snapshot),
+            }
+        })
+        .collect();
+    let domains = Domains::new(&rules, &table, &views.nodes);
+    let standing = Standing::new(snapshot, &rules, &domains, &views.nodes, &views.node_use);
+    let ground = Ground {
+        rules: &rules,
+        domains: &domains,
+        table: &table,
+        rooms: &room_vectors,
+        view: &views.nodes,
+        rows: &rows,
+        node_rooms: &node_rooms,
+        dims: units.len(),
+    };
+    let mut parts = ground.assign(&bases, &standing);
+    let mut hosts = ground.host_rules(&bases, &mut parts, &standing);
+    let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
+    exclude_ports(&keys, &parts, &mut hosts);
+    let mut tables = ClassTables::default();
+    for (at, part) in parts.iter_mut().enumerate() {
+        let key = keys[part.base];
+        let count = part.pods.len() - hosts.bundled[at] as usize;
+        tables.demand.extend_from_slice(&bases[part.base].demand);
+        tables.requests.push(key.requests.clone());
+        tables.pods.push(std::mem::take(&mut part.pods));
+        tables.classes.push(Class {
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            priority: key.priority,
+            signature: key.signature,
+            options: tables.option_sets.intern(part.options.clone()),
+            nodes: tables.node_sets.intern(part.nodes.clone()),
+            excludes: hosts.excludes[at].take(),
+            shares: std::mem::take(&mut hosts.shares[at]),
+            bundle: Vec::new(),
+            held_back: part.held_back,
+        });
+    }
+    for bundle in &hosts.bundles {
+        tables.push_bundle(bundle, &parts, units.len());
+    }
+    let ClassTables {
+        classes,
+        demand,
+        option_sets,
+        node_sets,
+        requests,
+        pods,
+    } = tables;
+
+    let pools = table.pools();
     let mut pairs = table.pairs;
     for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
         pair.state = *state;
@@ -192,24 +238,121 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
             .map(|at| NodeRow { view: *at })
             .collect::<IxVec<NodeId, NodeRow>>(),
         node_rooms,
+        standing: hosts.standing,
         node_penalty: snapshot.options.node_penalty,
         min_values_policy: snapshot.options.min_values_policy,
     };
-    let mut pods = grouping.pods;
     let symbols = Symbols {
-        requests: order
-            .iter()
-            .map(|class| grouping.keys[*class].requests.clone())
-            .collect(),
+        requests,
         daemons: table.rooms.into_iter().map(|room| room.daemons).collect(),
-        pods: order
-            .iter()
-            .map(|class| binding_order(std::mem::take(&mut pods[*class]), snapshot))
-            .collect(),
+        pods,
         refused: grouping.refused,
         resources: units.names().to_vec(),
     };
     (problem, symbols)
+}
+
+/// The tables of a problem that have a row per class.
+struct ClassTables {
+    classes: IxVec<ClassId, Class>,
+    demand: Vec<i64>,
+    option_sets: SetTable<OptionId>,
+    node_sets: SetTable<NodeId>,
+    requests: IxVec<ClassId, ResourceList>,
+    pods: IxVec<ClassId, Vec<u32>>,
+}
+
+impl Default for ClassTables {
+    fn default() -> Self {
+        Self {
+            classes: IxVec::new(),
+            demand: Vec::new(),
+            option_sets: SetTable::new(),
+            node_sets: SetTable::new(),
+            requests: IxVec::new(),
+            pods: IxVec::new(),
+        }
+    }
+}
+
+impl ClassTables {
+    /// Adds pods that must share a node as one class: what they ask for together, where all of them suit.
+    fn push_bundle(&mut self, bundle: &[(usize, u32)], parts: &[Part], dims: usize) {
+        let Some((first, _)) = bundle.first() else {
+            return;
+        };
+        let mut options = parts[*first].options.clone();
+        let mut nodes = parts[*first].nodes.clone();
+        let mut demand = vec![0i64; dims];
+        let mut requests = ResourceList::new();
+        let mut excludes: Option<BitSet<ClassId>> = None;
+        let mut shares: Vec<HostShare> = Vec::new();
+        let mut priority = i32::MIN;
+        for (part, count) in bundle {
+            let id = ClassId::new(*part);
+            options.intersect_with(&parts[*part].options);
+            nodes.intersect_with(&parts[*part].nodes);
+            for (sum, need) in demand.iter_mut().zip(&self.demand[part * dims..][..dims]) {
+                *sum = sum.saturating_add(need.saturating_mul(i64::from(*count)));
+            }
+            let mut own = self.requests[id].clone();
+            for (name, quantity) in self.requests[id].iter() {
+                own.set_shared(Name::clone(name), quantity.times(i64::from(*count)));
+            }
+            requests.add(&own);
+            let row = &self.classes[id];
+            if let Some(set) = &row.excludes {
+                excludes
+                    .get_or_insert_with(|| BitSet::new(set.bound()))
+                    .union_with(set);
+            }
+            for share in &row.shares {
+                let weight = share.weight.saturating_mul(*count);
+                match shares.iter_mut().find(|held| held.group == share.group) {
+                    Some(held) => {
+                        held.weight = held.weight.saturating_add(weight);
+                        held.limit = [held.limit, share.limit].into_iter().flatten().min();
+                    }
+                    None => shares.push(HostShare { weight, ..*share }),
+                }
+            }
+            priority = priority.max(row.priority);
+        }
+        self.demand.extend(demand);
+        self.requests.push(requests);
+        self.pods.push(Vec::new());
+        let signature = self.classes[ClassId::new(*first)].signature;
+        self.classes.push(Class {
+            count: 1,
+            priority,
+            signature,
+            options: self.option_sets.intern(options),
+            nodes: self.node_sets.intern(nodes),
+            excludes,
+            shares,
+            bundle: bundle
+                .iter()
+                .map(|(part, count)| (ClassId::new(*part), *count))
+                .collect(),
+            held_back: false,
+        });
+    }
+}
+
+/// Classes whose host ports clash cannot share a node (S-110).
+fn exclude_ports(keys: &[&ClassKey], parts: &[Part], hosts: &mut HostRules) {
+    let with_ports: Vec<usize> = (0..parts.len())
+        .filter(|at| !keys[parts[*at].base].ports.is_empty())
+        .collect();
+    for a in &with_ports {
+        for b in &with_ports {
+            if clash(&keys[parts[*a].base].ports, &keys[parts[*b].base].ports) {
+                let bound = parts.len();
+                let set = hosts.excludes[*a].get_or_insert_with(|| BitSet::new(bound));
+                set.insert(ClassId::new(*b));
+            }
+        }
+    }
 }
 
 /// Equal pods oldest first, as Karpenter's queue has them (S-61), then by uid and name: who waits longest is placed first,

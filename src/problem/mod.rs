@@ -1,4 +1,4 @@
-//! Second floor: the compiled form of a snapshot. Dense ids, integer vectors, bit sets; immutable.
+//! Fourth floor: the compiled form of a snapshot. Dense ids, integer vectors, bit sets; immutable.
 //!
 //! Names stay behind in [`Symbols`]; the solver sees numbers only. The tables and what they mean:
 //!
@@ -14,6 +14,7 @@ pub mod compile;
 pub mod nodes;
 pub mod options;
 pub mod selectors;
+pub mod topology;
 pub mod units;
 
 use crate::base::bitset::BitSet;
@@ -66,6 +67,36 @@ pub struct Class {
     pub nodes: SetId,
     /// Classes that cannot share a node with this one (host ports), itself among them where one node holds one pod.
     pub excludes: Option<BitSet<ClassId>>,
+    /// Groups whose number on one node is limited (spread over host names).
+    pub shares: Vec<HostShare>,
+    /// For a bundle of pods that must share a node: the classes of its pods with their counts. Empty otherwise.
+    pub bundle: Vec<(ClassId, u32)>,
+    /// Whether a rule between pods found no place for these pods: nothing suits them.
+    pub held_back: bool,
+}
+
+/// How a class takes part in a group of pods whose number on one node is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostShare {
+    /// The group.
+    pub group: u32,
+    /// How many pods of the group one of the class is: 0 where it only sets a limit, more than 1 for a bundle.
+    pub weight: u32,
+    /// The limit its pods set, if they have the rule themselves.
+    pub limit: Option<u32>,
+}
+
+impl Class {
+    /// How many pods one of the class stands for.
+    #[must_use]
+    pub fn pods_each(&self) -> u64 {
+        if self.bundle.is_empty() {
+            1
+        } else {
+            self.bundle.iter().map(|(_, n)| u64::from(*n)).sum()
+        }
+    }
 }
 
 /// A way to buy a node.
@@ -231,6 +262,8 @@ pub struct Problem {
     pub nodes: IxVec<NodeId, NodeRow>,
     /// Free room by node, `dims` wide.
     pub node_rooms: Vec<i64>,
+    /// Pods of limited groups that stand on nodes already.
+    pub standing: std::collections::BTreeMap<(NodeId, u32), u32>,
     /// What each node costs beside its bill (M-1).
     pub node_penalty: Price,
     /// What happens when `minValues` cannot be met.

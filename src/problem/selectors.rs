@@ -11,9 +11,7 @@ use crate::model::resources::Name;
 use crate::model::taint::{Taint, Toleration, untolerated};
 use crate::view::nodes::ExistingNode;
 use crate::view::pods::Term;
-use crate::view::pools::{
-    NodeLabels, OFFERING_KEYS, absent_is_fine, has_label, labels_meet, offering_meets,
-};
+use crate::view::pools::{NodeLabels, OFFERING_KEYS, absent_is_fine, labels_meet, offering_meets};
 
 use super::options::OptionTable;
 
@@ -212,7 +210,9 @@ fn step(here: &Requirements, term: &Term) -> Option<Requirements> {
     Some(next)
 }
 
-fn suited(term: &Term, table: &OptionTable<'_>) -> BitSet<OptionId> {
+/// The options that `term` suits, taints apart.
+#[must_use]
+pub fn suited(term: &Term, table: &OptionTable<'_>) -> BitSet<OptionId> {
     let mut set = BitSet::new(table.options.len());
     if !term.names.is_empty() {
         return set;
@@ -233,7 +233,6 @@ fn suited(term: &Term, table: &OptionTable<'_>) -> BitSet<OptionId> {
             .requirements
             .iter()
             .all(|asked| labels_meet(labels, asked))
-            && term.present.iter().all(|key| has_label(labels, key))
         {
             for at in row.options.clone() {
                 let option = OptionId::new(at as usize);

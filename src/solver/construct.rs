@@ -3,7 +3,7 @@
 use super::candidates::{Candidate, Tiers};
 use super::existing::Existing;
 use super::fill::{FillList, Node, Order};
-use super::holds::{joint_state, keeps_min_values, stock_allows, total_demand};
+use super::holds::{joint_state, keeps_min_values, may_share, stock_allows, total_demand};
 use super::{Group, Target};
 use crate::base::index::Ix as _;
 use crate::problem::{ClassId, OptionId, Problem, fits};
@@ -210,7 +210,7 @@ impl<'p> Workshop<'p> {
                 {
                     let room = room_left(problem, option, &group.content);
                     self.node
-                        .resume(problem, Some(option), &room, &group.content);
+                        .resume(problem, Target::Option(option), &room, &group.content);
                     let added = self.node.add(problem, *class, left, values[class.at()]);
                     if added > 0 {
                         // As many of the equal nodes as there are pods for take the same; one may take the rest.
@@ -522,14 +522,7 @@ impl<'p> Workshop<'p> {
                 None => content.push((*class, *count)),
             }
         }
-        if content.iter().any(|(class, n)| {
-            let excludes = problem.classes[*class].excludes.as_ref();
-            excludes.is_some_and(|set| {
-                content
-                    .iter()
-                    .any(|(c, _)| set.contains(*c) && (c != class || *n > 1))
-            })
-        }) {
+        if !may_share(problem, &content) {
             return false;
         }
         let limit = problem.options[old_x].cost + problem.options[old_y].cost;

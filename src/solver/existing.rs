@@ -91,7 +91,7 @@ impl Existing {
                     break;
                 }
                 let room = &mut self.rooms[id.at() * dims..][..dims];
-                node.resume(problem, None, room, &self.content[id.at()]);
+                node.resume(problem, Target::Node(*id), room, &self.content[id.at()]);
                 let added = node.add(problem, class, *left, 0.0);
                 if added > 0 {
                     *left -= added;

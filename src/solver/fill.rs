@@ -1,6 +1,7 @@
 //! Filling one node.
 
-use super::holds::{distinct_values, holders, join, keeps_min_values};
+use super::Target;
+use super::holds::{apart, distinct_values, holders, join, keeps_min_values};
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
 use crate::problem::{ClassId, OptionId, Problem, StateId, fit_count, fits};
@@ -89,6 +90,8 @@ pub struct Node {
     state: StateId,
     excluded: BitSet<ClassId>,
     any_excluded: bool,
+    /// Limited groups on the node: group, how many there are, how many may be.
+    groups: Vec<(u32, u32, u32)>,
     alone: Vec<u32>,
     guarded: bool,
     /// Inner steps taken.
@@ -107,6 +110,7 @@ impl Node {
             state: StateId::new(0),
             excluded: BitSet::new(problem.classes.len()),
             any_excluded: false,
+            groups: Vec::new(),
             alone: Vec::new(),
             guarded: false,
             work: 0,
@@ -126,22 +130,32 @@ impl Node {
     pub fn resume(
         &mut self,
         problem: &Problem,
-        option: Option<OptionId>,
+        target: Target,
         room: &[i64],
         content: &[(ClassId, u32)],
     ) {
-        if let Some(option) = option {
-            self.open(problem, option);
-        } else {
-            self.reset(room);
+        match target {
+            Target::Option(option) => self.open(problem, option),
+            Target::Node(node) => {
+                self.reset(room);
+                if !problem.standing.is_empty() {
+                    let here = problem.standing.range((node, 0)..=(node, u32::MAX));
+                    self.groups
+                        .extend(here.map(|((_, group), count)| (*group, *count, u32::MAX)));
+                }
+            }
         }
-        for (class, _) in content {
-            self.note_excludes(problem, *class);
-            if let Some(option) = option
+        for (class, count) in content {
+            self.note(problem, *class, *count);
+            if let Some(option) = self.option
                 && let Some(next) = join(problem, option, self.state, *class)
             {
                 self.state = next;
             }
+        }
+        if let (true, Some(option), Some((first, _))) = (self.guarded, self.option, content.first())
+        {
+            self.alone = alone_values(problem, option, *first);
         }
         self.room.copy_from_slice(room);
         self.content.extend_from_slice(content);
@@ -158,15 +172,52 @@ impl Node {
             self.excluded.clear();
             self.any_excluded = false;
         }
+        self.groups.clear();
         self.alone.clear();
         self.guarded = false;
     }
 
-    fn note_excludes(&mut self, problem: &Problem, class: ClassId) {
-        if let Some(excludes) = &problem.classes[class].excludes {
+    /// Remembers what `count` pods of `class` on this node mean for others.
+    fn note(&mut self, problem: &Problem, class: ClassId, count: u32) {
+        let row = &problem.classes[class];
+        if let Some(excludes) = &row.excludes {
             self.excluded.union_with(excludes);
             self.any_excluded = true;
         }
+        for share in &row.shares {
+            let added = share.weight.saturating_mul(count);
+            let limit = share.limit.unwrap_or(u32::MAX);
+            match self
+                .groups
+                .iter_mut()
+                .find(|(group, _, _)| *group == share.group)
+            {
+                Some((_, held, most)) => {
+                    *held = held.saturating_add(added);
+                    *most = (*most).min(limit);
+                }
+                None => self.groups.push((share.group, added, limit)),
+            }
+        }
+    }
+
+    /// How many pods of `class` the limited groups let in, up to `most`.
+    fn limited(&self, problem: &Problem, class: ClassId, most: u32) -> u32 {
+        let mut count = most;
+        for share in &problem.classes[class].shares {
+            let held = self
+                .groups
+                .iter()
+                .find(|(group, _, _)| *group == share.group);
+            let (there, limit) = held.map_or((0, u32::MAX), |(_, there, limit)| (*there, *limit));
+            let limit = limit.min(share.limit.unwrap_or(u32::MAX));
+            if share.weight > 0 {
+                count = count.min(limit.saturating_sub(there) / share.weight);
+            } else if there > limit {
+                return 0;
+            }
+        }
+        count
     }
 
     /// Adds up to `most` pods of `class`, each worth `value`; returns how many went in.
@@ -176,13 +227,17 @@ impl Node {
         if count == 0 {
             return 0;
         }
-        if let Some(excludes) = &problem.classes[class].excludes {
-            if self.any_excluded && self.excluded.contains(class) {
-                return 0;
-            }
-            if excludes.contains(class) {
-                count = 1;
-            }
+        if self.any_excluded && apart(problem, &self.excluded, class) {
+            return 0;
+        }
+        if let Some(excludes) = &problem.classes[class].excludes
+            && apart(problem, excludes, class)
+        {
+            count = 1;
+        }
+        count = self.limited(problem, class, count);
+        if count == 0 {
+            return 0;
         }
         let mut state = self.state;
         if let Some(option) = self.option {
@@ -206,7 +261,7 @@ impl Node {
             None => self.content.push((class, count)),
         }
         self.value += value * f64::from(count);
-        self.note_excludes(problem, class);
+        self.note(problem, class, count);
         count
     }
 
@@ -219,10 +274,8 @@ impl Node {
         most: u32,
     ) -> u32 {
         let pool = problem.options[option].pool;
-        // A node that is taken up again does not remember what its first pod alone kept.
-        if self.alone.is_empty() {
-            let first = self.content.first().map_or(class, |(first, _)| *first);
-            self.alone = distinct_values(problem, pool, &holders(problem, pool, &[(first, 1)]));
+        if self.alone.is_empty() && self.content.is_empty() {
+            self.alone = alone_values(problem, option, class);
         }
         let held = self.content.iter().position(|(c, _)| *c == class);
         let before = held.map_or(0, |at| self.content[at].1);
@@ -293,7 +346,7 @@ impl Node {
                 if left == 0 || !fits(demand, &self.room) || left <= self.held(*class) {
                     continue;
                 }
-                if self.any_excluded && self.excluded.contains(*class) {
+                if self.any_excluded && apart(problem, &self.excluded, *class) {
                     continue;
                 }
                 let mut dot = 0.0;
@@ -328,6 +381,12 @@ impl Node {
             .find(|(held, _)| *held == class)
             .map_or(0, |(_, n)| *n)
     }
+}
+
+/// How many values each `minValues` of the option's pool keeps for one pod of `class` alone.
+fn alone_values(problem: &Problem, option: OptionId, class: ClassId) -> Vec<u32> {
+    let pool = problem.options[option].pool;
+    distinct_values(problem, pool, &holders(problem, pool, &[(class, 1)]))
 }
 
 /// More pods than this are never put on one node one by one.

@@ -52,6 +52,53 @@ pub fn total_demand(problem: &Problem, content: &[(ClassId, u32)], total: &mut V
     }
 }
 
+/// Whether two classes cannot share a node; for bundles, whether any of their pods' classes cannot.
+#[must_use]
+pub fn apart(problem: &Problem, excluded: &BitSet<ClassId>, class: ClassId) -> bool {
+    excluded.contains(class)
+        || problem.classes[class]
+            .bundle
+            .iter()
+            .any(|(part, _)| excluded.contains(*part))
+}
+
+/// Whether the classes of `content` may share a node as far as host rules go: nobody excludes another, and no limited
+/// group is too many.
+#[must_use]
+pub fn may_share(problem: &Problem, content: &[(ClassId, u32)]) -> bool {
+    let plain = |class: ClassId| {
+        let row = &problem.classes[class];
+        row.excludes.is_none() && row.shares.is_empty()
+    };
+    if content.iter().all(|(class, _)| plain(*class)) {
+        return true;
+    }
+    for (class, count) in content {
+        let Some(excludes) = &problem.classes[*class].excludes else {
+            continue;
+        };
+        let clashes =
+            |(other, _): &(ClassId, u32)| other != class && apart(problem, excludes, *other);
+        if content.iter().any(clashes) || (*count > 1 && apart(problem, excludes, *class)) {
+            return false;
+        }
+    }
+    let shares = || {
+        content
+            .iter()
+            .flat_map(|(class, n)| problem.classes[*class].shares.iter().map(move |s| (s, *n)))
+    };
+    shares().all(|(share, _)| {
+        let Some(limit) = share.limit else {
+            return true;
+        };
+        let held = shares().filter(|(other, _)| other.group == share.group);
+        held.map(|(other, n)| u64::from(other.weight) * u64::from(n))
+            .sum::<u64>()
+            <= u64::from(limit)
+    })
+}
+
 /// The options of `pool` that hold `content`, stocks and `minValues` apart. O(options x content).
 #[must_use]
 pub fn holders(problem: &Problem, pool: PoolId, content: &[(ClassId, u32)]) -> BitSet<OptionId> {
@@ -107,7 +154,9 @@ pub fn keeps_min_values(
         .enumerate()
         .all(|(at, (rule, have))| {
             let asked = match (problem.min_values_policy, alone) {
-                (MinValuesPolicy::BestEffort, Some(alone)) => rule.at_least.min(alone[at]),
+                (MinValuesPolicy::BestEffort, Some(alone)) => {
+                    rule.at_least.min(alone.get(at).copied().unwrap_or(0))
+                }
                 (MinValuesPolicy::BestEffort, None) => 0,
                 _ => rule.at_least,
             };

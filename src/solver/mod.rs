@@ -1,4 +1,4 @@
-//! Third floor: the solver. Imports [`base`](crate::base) and [`problem`](crate::problem) only: dense ids, no names, no
+//! Fifth floor: the solver. Imports [`base`](crate::base) and [`problem`](crate::problem) only: dense ids, no names, no
 //! clock.
 //!
 //! How a plan is found:

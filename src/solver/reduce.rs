@@ -34,11 +34,18 @@ pub fn has_place(problem: &Problem, stocks: &[i128], class: ClassId) -> bool {
 #[must_use]
 pub fn reduce(problem: &Problem) -> Option<Reduced> {
     let stocks: Vec<i128> = problem.stocks.iter().map(|stock| stock.left).collect();
-    let kept: Vec<ClassId> = problem
-        .classes
-        .ids()
-        .filter(|class| has_place(problem, &stocks, *class))
-        .collect();
+    let mut placed = BitSet::new(problem.classes.len());
+    for class in problem.classes.ids() {
+        if has_place(problem, &stocks, class) {
+            placed.insert(class);
+            // A bundle keeps the classes of its pods, by which others know whom to avoid.
+            problem.classes[class]
+                .bundle
+                .iter()
+                .for_each(|(part, _)| placed.insert(*part));
+        }
+    }
+    let kept: Vec<ClassId> = placed.iter().collect();
     let asked = |dim: &usize| kept.iter().any(|class| problem.demand_of(*class)[*dim] > 0);
     let dims: Vec<usize> = (0..problem.dims).filter(asked).collect();
     let units: Vec<i64> = dims.iter().map(|dim| unit(problem, &kept, *dim)).collect();
@@ -65,6 +72,15 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
             let row = &problem.classes[*class];
             Class {
                 excludes: row.excludes.as_ref().map(|set| renumber(set, &kept)),
+                bundle: row
+                    .bundle
+                    .iter()
+                    .filter_map(|(part, n)| {
+                        kept.binary_search(part)
+                            .ok()
+                            .map(|at| (ClassId::new(at), *n))
+                    })
+                    .collect(),
                 ..row.clone()
             }
         })
@@ -95,6 +111,7 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
         states: problem.states.clone(),
         nodes: problem.nodes.clone(),
         node_rooms: narrow(&problem.node_rooms),
+        standing: problem.standing.clone(),
         node_penalty: problem.node_penalty,
         min_values_policy: problem.min_values_policy,
     };

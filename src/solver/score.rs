@@ -74,9 +74,10 @@ impl Ranks {
             ..Score::default()
         };
         for (class, left) in remaining.iter().enumerate().filter(|(_, left)| **left > 0) {
-            let priority = problem.classes[ClassId::new(class)].priority;
+            let row = &problem.classes[ClassId::new(class)];
+            let priority = row.priority;
             if let Some(rank) = self.priorities.iter().position(|p| *p == priority) {
-                score.unplaced[rank] += u64::from(*left);
+                score.unplaced[rank] += u64::from(*left) * row.pods_each();
             }
         }
         for group in groups {
@@ -86,7 +87,12 @@ impl Ranks {
             let option = &problem.options[option];
             let times = u64::from(group.times);
             score.nodes += times;
-            let pods: u64 = group.content.iter().map(|(_, n)| u64::from(*n)).sum();
+            let each = |class: ClassId| problem.classes[class].pods_each();
+            let pods: u64 = group
+                .content
+                .iter()
+                .map(|(class, n)| u64::from(*n) * each(*class))
+                .sum();
             let weight = problem.pools[option.pool].weight;
             if let Some(rank) = self.weights.iter().position(|w| *w == weight) {
                 score.by_weight[rank] += pods * times;

@@ -116,7 +116,7 @@ pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
     let hopeless = problem
         .classes
         .enumerate()
-        .filter(|(class, _)| reduced.classes.binary_search(class).is_err());
+        .filter(|(class, row)| row.count > 0 && reduced.classes.binary_search(class).is_err());
     outcome
         .unplaced
         .extend(hopeless.map(|(class, row)| (class, row.count)));

@@ -1,5 +1,6 @@
 //! What a pod is worth: the price that its place on a node costs at least.
 
+use super::holds::apart;
 use crate::base::index::Ix as _;
 use crate::problem::{ClassId, OptionId, Problem, StockKind, fit_count};
 
@@ -35,22 +36,17 @@ pub fn values(problem: &Problem, options: &[(OptionId, f64)], measure: Measure) 
         let class = ClassId::new(class);
         let demand = problem.demand_of(class);
         let suited = problem.options_of(class);
-        let one_per_node = problem.classes[class]
-            .excludes
-            .as_ref()
-            .is_some_and(|set| set.contains(class));
+        let most_per_node = most_per_node(problem, class);
         let least = |options: &mut dyn Iterator<Item = (OptionId, f64)>| {
             let mut best = f64::INFINITY;
             for (option, cost) in options.filter(|(option, _)| suited.contains(*option)) {
                 let room = problem.room_of(problem.options[option].room);
                 let count = fit_count(demand, room);
                 if count > 0 {
-                    let share = if one_per_node {
-                        1.0
-                    } else {
-                        match measure {
-                            Measure::Alone => 1.0 / f64::from(count),
-                            Measure::Fair => largest_share(demand, room),
+                    let share = match measure {
+                        Measure::Alone => 1.0 / f64::from(count.min(most_per_node)),
+                        Measure::Fair => {
+                            largest_share(demand, room).max(1.0 / f64::from(most_per_node))
                         }
                     };
                     best = best.min(cost * share);
@@ -89,4 +85,22 @@ fn largest_share(demand: &[i64], room: &[i64]) -> f64 {
         .filter(|(need, _)| **need > 0)
         .map(|(need, have)| *need as f64 / *have as f64);
     shares.fold(0.0, f64::max)
+}
+
+/// How many pods of `class` host rules let on one node.
+fn most_per_node(problem: &Problem, class: ClassId) -> u32 {
+    let row = &problem.classes[class];
+    if row
+        .excludes
+        .as_ref()
+        .is_some_and(|set| apart(problem, set, class))
+    {
+        return 1;
+    }
+    let limits = row
+        .shares
+        .iter()
+        .filter(|share| share.weight > 0)
+        .filter_map(|share| Some(share.limit? / share.weight));
+    limits.min().unwrap_or(u32::MAX).max(1)
 }

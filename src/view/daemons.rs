@@ -5,11 +5,11 @@ use crate::model::label;
 use crate::model::pod::{HostPort, Pod};
 use crate::model::policy::DaemonSet;
 use crate::model::requirement::Requirement;
-use crate::model::resources::{Name, ResourceList};
+use crate::model::resources::ResourceList;
 use crate::model::taint::{Taint, Toleration, untolerated};
 use crate::view::nodes::ExistingNode;
 use crate::view::pods::{Term, node_terms};
-use crate::view::pools::{NodeLabels, OFFERING_KEYS, has_label, labels_meet, offering_meets};
+use crate::view::pools::{NodeLabels, OFFERING_KEYS, labels_meet, offering_meets};
 
 /// What the DaemonSet controller tolerates on behalf of its pods.
 const ADDED_TOLERATIONS: [&str; 6] = [
@@ -68,16 +68,13 @@ impl Daemon<'_> {
                 .iter()
                 .filter(|term| term.names.is_empty())
                 .any(|term| {
-                    let state = |key: &str| matches!(key, label::REGISTERED | label::INITIALIZED);
-                    let has = |key: &Name| state(key) || has_label(labels, key);
-                    term.present.iter().all(has)
-                        && term.requirements.iter().all(|asked| {
-                            if OFFERING_KEYS.contains(&asked.key().as_ref()) {
-                                offering_meets(asked, offering)
-                            } else {
-                                labels_meet(labels, asked) || state_label(asked)
-                            }
-                        })
+                    term.requirements.iter().all(|asked| {
+                        if OFFERING_KEYS.contains(&asked.key().as_ref()) {
+                            offering_meets(asked, offering)
+                        } else {
+                            labels_meet(labels, asked) || state_label(asked)
+                        }
+                    })
                 })
     }
 

@@ -1,4 +1,4 @@
-//! Second floor: what the scheduler sees of a snapshot.
+//! Third floor: what the scheduler sees of a snapshot.
 //!
 //! Objects as they stand in a cluster are not yet what a scheduler reasons with: a NodePool becomes a template with
 //! derived labels, a Node and its NodeClaim become one node with the taints and resources that count at its stage of

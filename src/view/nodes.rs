@@ -185,11 +185,6 @@ impl ExistingNode<'_> {
     /// Whether the node suits one alternative of a pod.
     #[must_use]
     pub fn suits(&self, term: &Term) -> bool {
-        self.meets(&term.requirements)
-            && term
-                .present
-                .iter()
-                .all(|key| self.labels.get(key).is_some())
-            && term.name_meets(&self.name)
+        self.meets(&term.requirements) && term.name_meets(&self.name)
     }
 }

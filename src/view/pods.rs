@@ -1,10 +1,8 @@
 //! Pods as the scheduler sees them: which wait for a place, and what they ask of a node.
 
 use crate::model::affinity::NodeSelectorTerm;
-use crate::model::label::{self, Labels};
 use crate::model::pod::{Pod, PodSpec};
 use crate::model::requirement::{Operator, Requirement, RequirementSpec, Requirements};
-use crate::model::resources::Name;
 
 /// One alternative of what a pod asks of a node: label requirements, and requirements on the node's name that only
 /// existing nodes can meet.
@@ -15,54 +13,34 @@ pub struct Term {
     pub requirements: Requirements,
     /// Requirements on `metadata.name` (`matchFields`).
     pub names: Vec<RequirementSpec>,
-    /// Keys that must be there although their joined requirement is content without: `Exists` with `NotIn` joins to
-    /// `NotIn`.
-    pub present: Vec<Name>,
 }
 
 /// The alternatives of a pod: its `nodeSelector` joined with each required node-affinity term (any of them may hold). No
-/// alternative at all means that no node can suit (an affinity without usable terms, or terms that contradict the
-/// selector or themselves).
+/// alternative at all means that no node can suit (an affinity without usable terms).
 #[must_use]
 pub fn node_terms(spec: &PodSpec) -> Vec<Term> {
+    let selector = Requirements::from_labels(&spec.node_selector);
     let Some(terms) = &spec.affinity.node_required else {
-        return term(&spec.node_selector, &NodeSelectorTerm::default())
-            .into_iter()
-            .collect();
+        return vec![Term {
+            requirements: selector,
+            names: Vec::new(),
+        }];
+    };
+    let usable = |term: &&NodeSelectorTerm| {
+        !term.match_expressions.is_empty() || !term.match_fields.is_empty()
     };
     terms
         .iter()
-        .filter(|term| !term.match_expressions.is_empty() || !term.match_fields.is_empty())
-        .filter_map(|asked| term(&spec.node_selector, asked))
+        .filter(usable)
+        .map(|term| {
+            let mut requirements = selector.clone();
+            requirements.add_all(&Requirements::from_specs(&term.match_expressions));
+            Term {
+                requirements,
+                names: term.match_fields.clone(),
+            }
+        })
         .collect()
-}
-
-/// `selector` joined with `asked`; `None` if no label value meets both. An empty intersection reads as `DoesNotExist`
-/// (S-23), which is not what was asked for where a label must be there.
-fn term(selector: &Labels, asked: &NodeSelectorTerm) -> Option<Term> {
-    let mut requirements = Requirements::from_labels(selector);
-    requirements.add_all(&Requirements::from_specs(&asked.match_expressions));
-    let by_expression = asked
-        .match_expressions
-        .iter()
-        .filter(|spec| !matches!(spec.operator, Operator::NotIn | Operator::DoesNotExist))
-        .map(|spec| &spec.key);
-    let needed = selector.iter().map(|(key, _)| key).chain(by_expression);
-    let mut present = Vec::new();
-    for key in needed.map(|key| label::normalize(key)) {
-        match requirements.get(key).map(Requirement::operator) {
-            Some(Operator::DoesNotExist) => return None,
-            Some(Operator::NotIn) => present.push(Name::from(key)),
-            _ => {}
-        }
-    }
-    present.sort();
-    present.dedup();
-    Some(Term {
-        requirements,
-        names: asked.match_fields.clone(),
-        present,
-    })
 }
 
 impl Term {
@@ -89,50 +67,4 @@ pub fn waits(pod: &Pod, node_is_deleting: bool) -> bool {
         && !pod.is_terminating()
         && !pod.is_daemon()
         && !pod.is_owned_by("", "Node")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec(selector: &[(&str, &str)], terms: &[&[RequirementSpec]]) -> PodSpec {
-        let mut spec = PodSpec::default();
-        for (key, value) in selector {
-            spec.node_selector.set(*key, *value);
-        }
-        if !terms.is_empty() {
-            let terms = terms.iter().map(|expressions| NodeSelectorTerm {
-                match_expressions: expressions.to_vec(),
-                ..NodeSelectorTerm::default()
-            });
-            spec.affinity.node_required = Some(terms.collect());
-        }
-        spec
-    }
-
-    #[test]
-    fn a_contradiction_is_no_wish_for_an_absent_label_s23() {
-        let red = RequirementSpec::new("team", Operator::In, ["red"]);
-        let none = RequirementSpec::new("team", Operator::DoesNotExist, [""; 0]);
-        let not_red = RequirementSpec::new("team", Operator::NotIn, ["red"]);
-        let above = RequirementSpec::new("team", Operator::Gt, ["5"]);
-        let below = RequirementSpec::new("team", Operator::Lt, ["3"]);
-        let blue: &[(&str, &str)] = &[("team", "blue")];
-        let count = |selector, terms| node_terms(&spec(selector, terms)).len();
-        assert_eq!(count(blue, &[&[red.clone()], &[not_red.clone()]]), 1);
-        assert_eq!(count(blue, &[&[none.clone()]]), 0);
-        assert_eq!(count(&[], &[&[red, none.clone()]]), 0);
-        assert_eq!(count(&[], &[&[above, below]]), 0);
-        assert_eq!(count(&[], &[&[none, not_red]]), 1);
-    }
-
-    #[test]
-    fn exists_with_not_in_still_needs_the_label_s24() {
-        let exists = RequirementSpec::new("team", Operator::Exists, [""; 0]);
-        let not_red = RequirementSpec::new("team", Operator::NotIn, ["red"]);
-        let both = node_terms(&spec(&[], &[&[exists, not_red.clone()]]));
-        assert_eq!(both[0].present, [Name::from("team")]);
-        let one = node_terms(&spec(&[], &[&[not_red]]));
-        assert!(one[0].present.is_empty());
-    }
 }

@@ -244,7 +244,7 @@ impl Template<'_> {
 /// Whether a requirement is content with a label that does not exist (S-30).
 #[must_use]
 pub fn absent_is_fine(asked: &Requirement) -> bool {
-    matches!(asked.operator(), Operator::NotIn | Operator::DoesNotExist)
+    asked.allows_absent()
 }
 
 /// Whether `offering` meets a requirement on one of the [`OFFERING_KEYS`].
@@ -271,14 +271,5 @@ pub fn labels_meet(labels: &NodeLabels, asked: &Requirement) -> bool {
         (Some(value), _) => asked.has(value),
         (None, Some(open)) => open.accepts(asked),
         (None, None) => absent_is_fine(asked),
-    }
-}
-
-/// Whether a node with these labels has a label `key`, of its own or by its offering.
-#[must_use]
-pub fn has_label(labels: &NodeLabels, key: &str) -> bool {
-    match key {
-        label::ZONE | label::CAPACITY_TYPE => true,
-        key => labels.fixed.contains_key(key) || labels.open.get(key).is_some(),
     }
 }

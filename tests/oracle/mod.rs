@@ -7,7 +7,7 @@ use tetrapod::base::rng::Rng;
 use tetrapod::model::label;
 use tetrapod::model::taint::{Taint, TaintEffect, Toleration};
 
-use crate::world::{World, host_port, is};
+use crate::toy::{World, host_port, is};
 
 const ARCH: [&str; 2] = ["amd64", "arm64"];
 
@@ -136,7 +136,7 @@ impl Tiny {
             if tainted {
                 pool.taints = vec![taint()];
             } else if let Some(limit) = self.limit {
-                pool.limits = crate::world::resources(&limit.to_string());
+                pool.limits = crate::toy::resources(&limit.to_string());
             }
         }
         for (at, place) in self.types.iter().enumerate() {

@@ -8,6 +8,7 @@ use tetrapod::model::cluster::Snapshot;
 use tetrapod::model::pod::Pod;
 use tetrapod::plan::{ExistingPlacement, NodesToAdd, Plan, PlannedClaim};
 
+use super::Planned;
 use crate::args::{ExplainArgs, Format, Target};
 use crate::output::{Fatal, print, print_json};
 use crate::text::explain::render;
@@ -49,27 +50,52 @@ impl Explanation {
 
 /// Plans the input and explains one object of it.
 pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode, Fatal> {
-    let (snapshot, plan) = super::read_and_plan(&args.input, &args.work)?;
-    let explanation = explain(&snapshot, &plan, &args.target)?;
-    match args.output.output {
-        Format::Json => print_json(&explanation)?,
-        Format::Text => print(&render(&explanation))?,
-    }
-    Ok(ExitCode::SUCCESS)
+    super::with_plan(&args.input, &args.work, |planned| {
+        let explanation = explain(planned, &args.target)?;
+        match args.output.output {
+            Format::Json => print_json(&explanation)?,
+            Format::Text => print(&render(&explanation))?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
-fn explain(snapshot: &Snapshot, plan: &Plan, target: &Target) -> Result<Explanation, Fatal> {
-    if let Some(key) = &target.pod {
-        explain_pod(snapshot, plan, key)
+fn explain(planned: &Planned<'_>, target: &Target) -> Result<Explanation, Fatal> {
+    let Planned {
+        snapshot,
+        compiled,
+        outcome,
+        plan,
+    } = planned;
+    let (mut explanation, why) = if let Some(key) = &target.pod {
+        // A bare name is taken to be in the default namespace, as kubectl does.
+        let key = if key.contains('/') {
+            key.clone()
+        } else {
+            format!("default/{key}")
+        };
+        let found = explain_pod(snapshot, plan, &key)?;
+        (found, compiled.explain_pod(outcome, plan, &key))
     } else if let Some(name) = &target.node {
-        explain_node(snapshot, plan, name)
+        let found = explain_node(snapshot, plan, name)?;
+        (found, compiled.explain_node(outcome, plan, name))
     } else if let Some(name) = &target.node_pool {
-        explain_pool(snapshot, plan, name)
+        let found = explain_pool(snapshot, plan, name)?;
+        (found, compiled.explain_node_pool(outcome, plan, name))
     } else if let Some(name) = &target.instance_group {
-        explain_group(snapshot, plan, name)
+        let found = explain_group(snapshot, plan, name)?;
+        (found, compiled.explain_instance_group(plan, name))
     } else {
-        Err(Fatal::Message("name an object to explain".to_owned()))
-    }
+        return Err(Fatal::Message("name an object to explain".to_owned()));
+    };
+    // A pending pod's tree repeats the decision at its root.
+    let pending =
+        |why: &Reason| target.pod.is_some() && explanation.decision.contains(&why.message);
+    explanation.reasons = match why {
+        Some(why) if pending(&why) && !why.parts.is_empty() => why.parts,
+        why => why.into_iter().collect(),
+    };
+    Ok(explanation)
 }
 
 fn missing(object: &str) -> Fatal {
@@ -94,9 +120,7 @@ fn missing_pod(snapshot: &Snapshot, namespace: &str, name: &str) -> Fatal {
 }
 
 fn explain_pod(snapshot: &Snapshot, plan: &Plan, key: &str) -> Result<Explanation, Fatal> {
-    // A bare name is taken to be in the default namespace, as kubectl does.
-    let (namespace, name) = key.split_once('/').unwrap_or(("default", key));
-    let key = format!("{namespace}/{name}");
+    let (namespace, name) = key.split_once('/').unwrap_or_default();
     let object = format!("Pod {key}");
     let pod = snapshot
         .pods
@@ -109,12 +133,8 @@ fn explain_pod(snapshot: &Snapshot, plan: &Plan, key: &str) -> Result<Explanatio
         .iter()
         .find(|entry| entry.pod.as_ref() == key)
     {
-        let mut found = Explanation::new(
-            object,
-            format!("stays pending: {} [{}]", entry.reason, entry.code),
-        );
-        found.reasons = entry.reasons.to_vec();
-        return Ok(found);
+        let decision = format!("stays pending: {} [{}]", entry.reason, entry.code);
+        return Ok(Explanation::new(object, decision));
     }
     if let Some(claim) = plan.new_node_claims.iter().find(|claim| holds(&claim.pods)) {
         let mut found = Explanation::new(object, "goes on a new node");
@@ -156,16 +176,14 @@ fn explain_node(snapshot: &Snapshot, plan: &Plan, name: &str) -> Result<Explanat
         return Err(missing(&object));
     }
     let placement = plan.existing_nodes.iter().find(|p| p.node.as_ref() == name);
-    let mut found = match placement {
+    Ok(match placement {
         Some(placement) => {
-            let mut found = Explanation::new(object.clone(), "takes pending pods");
+            let mut found = Explanation::new(object, "takes pending pods");
             found.existing_nodes.push(placement.clone());
             found
         }
-        None => Explanation::new(object.clone(), "takes no pending pod"),
-    };
-    found.reasons = about(plan, &object);
-    Ok(found)
+        None => Explanation::new(object, "takes no pending pod"),
+    })
 }
 
 fn explain_pool(snapshot: &Snapshot, plan: &Plan, name: &str) -> Result<Explanation, Fatal> {
@@ -183,9 +201,8 @@ fn explain_pool(snapshot: &Snapshot, plan: &Plan, name: &str) -> Result<Explanat
         .filter(|claim| claim.node_pool.as_ref() == name)
         .cloned()
         .collect();
-    let mut found = Explanation::new(object.clone(), bought(claims.len()));
+    let mut found = Explanation::new(object, bought(claims.len()));
     found.new_node_claims = claims;
-    found.reasons = about(plan, &object);
     Ok(found)
 }
 
@@ -222,7 +239,7 @@ fn explain_group(snapshot: &Snapshot, plan: &Plan, name: &str) -> Result<Explana
         })
         .cloned()
         .collect();
-    let mut found = Explanation::new(object.clone(), bought(claims.len()));
+    let mut found = Explanation::new(object, bought(claims.len()));
     found.new_node_claims = claims;
     found.scaling = plan
         .scaling
@@ -231,7 +248,6 @@ fn explain_group(snapshot: &Snapshot, plan: &Plan, name: &str) -> Result<Explana
         .filter(|entry| entry.instance_group_name.as_ref() == name)
         .cloned()
         .collect();
-    found.reasons = about(plan, &object);
     Ok(found)
 }
 
@@ -241,26 +257,4 @@ fn bought(count: usize) -> String {
         1 => "gets 1 new node".to_owned(),
         _ => format!("gets {count} new nodes"),
     }
-}
-
-/// The reasons of the plan whose subject is `object`: its notes first, then what kept pending pods away from it.
-fn about(plan: &Plan, object: &str) -> Vec<Reason> {
-    let mut found: Vec<Reason> = Vec::new();
-    let mut queue: Vec<&Reason> = plan.notes.iter().collect();
-    queue.extend(
-        plan.unschedulable
-            .iter()
-            .flat_map(|entry| entry.reasons.iter()),
-    );
-    queue.reverse();
-    while let Some(reason) = queue.pop() {
-        if reason.subject.eq_ignore_ascii_case(object) {
-            if !found.contains(reason) {
-                found.push(reason.clone());
-            }
-        } else {
-            queue.extend(reason.parts.iter().rev());
-        }
-    }
-    found
 }

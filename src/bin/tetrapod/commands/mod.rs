@@ -6,17 +6,32 @@ pub(crate) mod generate;
 pub(crate) mod plan;
 pub(crate) mod preflight;
 
+use std::process::ExitCode;
+
 use tetrapod::model::cluster::Snapshot;
 use tetrapod::plan::Plan;
 use tetrapod::scheduler::{Capacity, Compiled};
+use tetrapod::solver::Outcome;
 
 use crate::args::{InputArgs, WorkArgs};
 use crate::input::{self, Loaded};
 use crate::output::{Fatal, complain};
 use crate::timing::{Timings, millis, peak_mib, resident_mib, timed};
 
-/// Reads the input and plans its pending pods; prints timings where they are asked for.
-fn read_and_plan(input: &InputArgs, work: &WorkArgs) -> Result<(Snapshot, Plan), Fatal> {
+/// Everything that a finished plan was made from.
+struct Planned<'a> {
+    snapshot: &'a Snapshot,
+    compiled: Compiled<'a>,
+    outcome: Outcome,
+    plan: Plan,
+}
+
+/// Reads the input, plans its pending pods, prints timings where they are asked for, and hands it all to `then`.
+fn with_plan(
+    input: &InputArgs,
+    work: &WorkArgs,
+    then: impl FnOnce(&Planned<'_>) -> Result<ExitCode, Fatal>,
+) -> Result<ExitCode, Fatal> {
     let Loaded {
         mut input,
         read,
@@ -27,11 +42,11 @@ fn read_and_plan(input: &InputArgs, work: &WorkArgs) -> Result<(Snapshot, Plan),
     }
     let snapshot = input.snapshot;
     let parsed_rss_mib = resident_mib();
-    let (plan, timings) = {
-        let (capacity, resolve) = timed(|| Capacity::new(&snapshot));
-        let (compiled, compile) = timed(|| Compiled::new(&snapshot, &capacity));
-        let (outcome, solve) = timed(|| compiled.solve());
-        let (plan, decode) = timed(|| compiled.plan(&outcome));
+    let (capacity, resolve) = timed(|| Capacity::new(&snapshot));
+    let (compiled, compile) = timed(|| Compiled::new(&snapshot, &capacity));
+    let (outcome, solve) = timed(|| compiled.solve());
+    let (plan, decode) = timed(|| compiled.plan(&outcome));
+    if work.timings {
         let timings = Timings {
             read_millis: millis(read),
             parse_millis: millis(parse),
@@ -42,10 +57,12 @@ fn read_and_plan(input: &InputArgs, work: &WorkArgs) -> Result<(Snapshot, Plan),
             parsed_rss_mib,
             peak_rss_mib: peak_mib(),
         };
-        (plan, timings)
-    };
-    if work.timings {
         complain(&serde_json::to_string(&timings)?);
     }
-    Ok((snapshot, plan))
+    then(&Planned {
+        snapshot: &snapshot,
+        compiled,
+        outcome,
+        plan,
+    })
 }

@@ -1,6 +1,6 @@
 //! Reason trees as indented text, equal siblings merged.
 
-use tetrapod::explain::reason::Reason;
+use tetrapod::explain::reason::{Code, Reason};
 
 use super::WIDTH;
 use crate::table::wrapped;
@@ -79,7 +79,7 @@ pub(crate) fn tree(reasons: &[Reason], depth: usize, most: usize) -> String {
     let all = merged(reasons);
     let indent = "  ".repeat(depth);
     for group in all.iter().take(most) {
-        let line = format!("- {} [{}]", group.line(), group.reason.code.as_str());
+        let line = format!("- {}{}", group.line(), code(group.reason.code));
         let width = WIDTH.saturating_sub(indent.len());
         out.push_str(&indent);
         out.push_str(&wrapped(&line, width, &format!("{indent}  ")));
@@ -90,6 +90,15 @@ pub(crate) fn tree(reasons: &[Reason], depth: usize, most: usize) -> String {
         out.push_str(&format!("{indent}- and {} more\n", all.len() - most));
     }
     out
+}
+
+/// The code in brackets, for what keeps something away; good news needs none.
+fn code(code: Code) -> String {
+    if matches!(code, Code::Placed | Code::Usable) {
+        String::new()
+    } else {
+        format!(" [{}]", code.as_str())
+    }
 }
 
 /// The first leaf: what came nearest, in one line.
@@ -107,7 +116,6 @@ pub(crate) fn nearest_miss(reasons: &[Reason]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tetrapod::explain::reason::Code;
 
     #[test]
     fn equal_rejections_are_merged_and_the_first_leaf_is_the_nearest_miss() {

@@ -1,0 +1,16 @@
+//! Spread, affinity and anti-affinity between pods, judged as kube-scheduler does (M-3).
+//!
+//! Rules over labels of nodes other than the host name depend only on how many pods go to each *domain* (zone, capacity
+//! type, ...), not on which node. So they are settled before packing: [`assign`] deals the pods of each class out to
+//! domains one by one, each step passing kube-scheduler's test against what stands there already; the class falls into
+//! parts that are pinned to their domains, and the solver packs the parts freely. The order of dealing is a valid
+//! order of binding.
+//!
+//! Rules over host names are settled while packing: [`host`] turns them into classes that exclude each other on one node,
+//! into limits on how many pods of a group one node holds, and into bundles of pods that must share a node.
+
+pub mod assign;
+pub mod domains;
+pub mod host;
+
+pub mod rules;

@@ -1,0 +1,355 @@
+//! Which pods a rule speaks of: rules interned, pods told apart by the rules they have and fall under.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::base::hash::FastMap;
+use crate::model::affinity::{
+    NodeInclusionPolicy, PodAffinityTerm, TopologySpreadConstraint, WhenUnsatisfiable,
+};
+use crate::model::cluster::Snapshot;
+use crate::model::label::{LabelSelector, Labels, SelectorExpression, SelectorOperator, normalize};
+use crate::model::pod::{Pod, PodSpec};
+use crate::model::resources::Name;
+use crate::model::taint::Toleration;
+use crate::view::pods::{Term, node_terms};
+
+/// What a rule demands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Domains may differ by at most `max_skew` pods; with fewer domains than `min_domains` the least counts as 0.
+    Spread {
+        /// Largest difference.
+        max_skew: u32,
+        /// Fewest domains.
+        min_domains: u32,
+        /// Which nodes count: alternatives of the pod's own node selection, `None` for all.
+        nodes: Option<Vec<Term>>,
+        /// Taints that nodes which count must tolerate: the pod's tolerations, `None` when taints do not matter.
+        tolerations: Option<Vec<Toleration>>,
+    },
+    /// Some selected pod is in the domain.
+    Affinity,
+    /// No selected pod is in the domain.
+    Anti,
+}
+
+/// A required rule between pods.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Rule {
+    /// What it demands.
+    pub kind: Kind,
+    /// The node label whose equal values make a domain.
+    pub key: Name,
+    /// Which pods it speaks of: all of these must hold.
+    pub scope: Vec<Scope>,
+}
+
+/// Namespaces and labels of the pods a rule speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Scope {
+    /// Namespaces.
+    pub namespaces: BTreeSet<Name>,
+    /// Labels; `None` selects nothing.
+    pub selector: Option<LabelSelector>,
+}
+
+impl Rule {
+    /// Whether the rule speaks of pods in `namespace` with `labels`.
+    #[must_use]
+    pub fn selects(&self, namespace: &str, labels: &Labels) -> bool {
+        self.scope.iter().all(|scope| {
+            scope.namespaces.contains(namespace)
+                && scope
+                    .selector
+                    .as_ref()
+                    .is_some_and(|selector| selector.matches(labels))
+        })
+    }
+}
+
+/// The rules a kind of pod has and falls under: positions in [`Rules::rules`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[non_exhaustive]
+pub struct Identity {
+    /// Rules of the pod itself.
+    pub owned: Vec<usize>,
+    /// Rules that speak of the pod.
+    pub member: Vec<usize>,
+}
+
+/// All required rules of a snapshot.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Rules {
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// Distinct identities; the first is "no rule".
+    pub identities: Vec<Identity>,
+    ids: BTreeMap<Rule, usize>,
+    identity_ids: BTreeMap<Identity, usize>,
+    namespaces: BTreeMap<Name, Labels>,
+    owned: FastMap<(usize, usize, usize), usize>,
+    owned_lists: Vec<Vec<usize>>,
+    known: FastMap<(usize, usize, usize), usize>,
+}
+
+fn address<T>(shared: &Arc<T>) -> usize {
+    Arc::as_ptr(shared).cast::<u8>().addr()
+}
+
+fn has_rules(spec: &PodSpec) -> bool {
+    !spec.affinity.pod_required.is_empty()
+        || !spec.affinity.anti_required.is_empty()
+        || spec
+            .topology_spread
+            .iter()
+            .any(|c| c.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule)
+}
+
+impl Rules {
+    /// Collects the rules of the pods that wait, and the anti-affinity of those that run (S-96).
+    #[must_use]
+    pub fn new(snapshot: &Snapshot, waits: impl Fn(u32, &Pod) -> bool) -> Self {
+        let mut rules = Self {
+            identities: vec![Identity::default()],
+            ..Self::default()
+        };
+        rules.identity_ids.insert(Identity::default(), 0);
+        if !snapshot.pods.iter().any(|pod| has_rules(&pod.spec)) {
+            return rules;
+        }
+        for namespace in &snapshot.namespaces {
+            rules
+                .namespaces
+                .insert(Name::clone(&namespace.name), namespace.labels.clone());
+        }
+        for pod in &snapshot.pods {
+            if !rules.namespaces.contains_key(&pod.namespace) {
+                rules
+                    .namespaces
+                    .insert(Name::clone(&pod.namespace), Labels::new());
+            }
+        }
+        for (name, labels) in &mut rules.namespaces {
+            if labels.get("kubernetes.io/metadata.name").is_none() {
+                labels.set("kubernetes.io/metadata.name", Name::clone(name));
+            }
+        }
+        for (position, pod) in snapshot.pods.iter().enumerate() {
+            if has_rules(&pod.spec) && !pod.is_finished() {
+                let waiting = waits(u32::try_from(position).unwrap_or(u32::MAX), pod);
+                rules.collect(pod, waiting);
+            }
+        }
+        rules.sort();
+        rules
+    }
+
+    /// Puts the rules in an order that does not depend on the order of the pods.
+    fn sort(&mut self) {
+        let new: Vec<usize> = {
+            let sorted: BTreeMap<&Rule, usize> = self
+                .ids
+                .keys()
+                .enumerate()
+                .map(|(at, rule)| (rule, at))
+                .collect();
+            self.rules.iter().map(|rule| sorted[rule]).collect()
+        };
+        for (id, at) in self.ids.values_mut().zip(0..) {
+            *id = at;
+        }
+        self.rules = self.ids.keys().cloned().collect();
+        for owned in &mut self.owned_lists {
+            owned.iter_mut().for_each(|rule| *rule = new[*rule]);
+        }
+    }
+
+    /// Whether no rule is there at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    fn key(pod: &Pod) -> (usize, usize, usize) {
+        (
+            address(&pod.spec),
+            address(&pod.labels),
+            Name::as_ptr(&pod.namespace).cast::<u8>().addr(),
+        )
+    }
+
+    fn collect(&mut self, pod: &Pod, waiting: bool) {
+        let key = Self::key(pod);
+        if self.owned.contains_key(&key) {
+            return;
+        }
+        let mut owned = Vec::new();
+        for rule in self.rules_of(pod) {
+            if waiting || rule.kind == Kind::Anti {
+                let next = self.rules.len();
+                let id = *self.ids.entry(rule.clone()).or_insert(next);
+                if id == next {
+                    self.rules.push(rule);
+                }
+                if !owned.contains(&id) {
+                    owned.push(id);
+                }
+            }
+        }
+        if waiting {
+            self.owned.insert(key, self.owned_lists.len());
+            self.owned_lists.push(owned);
+        }
+    }
+
+    fn rules_of(&self, pod: &Pod) -> Vec<Rule> {
+        let spec = &pod.spec;
+        let mut all = Vec::new();
+        for constraint in &spec.topology_spread {
+            if constraint.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule {
+                all.push(spread(pod, constraint));
+            }
+        }
+        let together: Vec<Scope> = spec
+            .affinity
+            .pod_required
+            .iter()
+            .map(|term| self.scope(pod, term))
+            .collect();
+        for term in &spec.affinity.pod_required {
+            let key = Name::from(normalize(&term.topology_key));
+            all.push(Rule {
+                kind: Kind::Affinity,
+                key,
+                scope: together.clone(),
+            });
+        }
+        for term in &spec.affinity.anti_required {
+            let key = Name::from(normalize(&term.topology_key));
+            all.push(Rule {
+                kind: Kind::Anti,
+                key,
+                scope: vec![self.scope(pod, term)],
+            });
+        }
+        all
+    }
+
+    /// S-85: the pod's own namespace, or those listed and those selected.
+    fn scope(&self, pod: &Pod, term: &PodAffinityTerm) -> Scope {
+        let mut namespaces: BTreeSet<Name> = term.namespaces.iter().map(Name::clone).collect();
+        match &term.namespace_selector {
+            Some(selector) => {
+                let chosen = self
+                    .namespaces
+                    .iter()
+                    .filter(|(_, labels)| selector.matches(labels));
+                namespaces.extend(chosen.map(|(name, _)| Name::clone(name)));
+            }
+            None if namespaces.is_empty() => {
+                namespaces.insert(Name::clone(&pod.namespace));
+            }
+            None => {}
+        }
+        let more = [
+            (&term.match_label_keys, SelectorOperator::In),
+            (&term.mismatch_label_keys, SelectorOperator::NotIn),
+        ];
+        Scope {
+            namespaces,
+            selector: extended(term.label_selector.as_ref(), &pod.labels, more),
+        }
+    }
+
+    /// The identity of `pod`: which rules it has and which speak of it. O(1) for pods like one seen before, else
+    /// O(rules).
+    pub fn identity(&mut self, pod: &Pod) -> usize {
+        if self.rules.is_empty() {
+            return 0;
+        }
+        let key = Self::key(pod);
+        if let Some(id) = self.known.get(&key) {
+            return *id;
+        }
+        let mut identity = Identity {
+            owned: self
+                .owned
+                .get(&key)
+                .map(|at| self.owned_lists[*at].clone())
+                .unwrap_or_default(),
+            member: self.members(&pod.namespace, &pod.labels),
+        };
+        identity.owned.sort_unstable();
+        let next = self.identities.len();
+        let id = *self.identity_ids.entry(identity.clone()).or_insert(next);
+        if id == next {
+            self.identities.push(identity);
+        }
+        self.known.insert(key, id);
+        id
+    }
+
+    /// The rules that speak of pods in `namespace` with `labels`.
+    #[must_use]
+    pub fn members(&self, namespace: &str, labels: &Labels) -> Vec<usize> {
+        (0..self.rules.len())
+            .filter(|rule| self.rules[*rule].selects(namespace, labels))
+            .collect()
+    }
+
+    /// The anti-affinity rules of a pod that runs, as positions.
+    #[must_use]
+    pub fn anti_of(&self, pod: &Pod) -> Vec<usize> {
+        if pod.spec.affinity.anti_required.is_empty() {
+            return Vec::new();
+        }
+        let own = self
+            .rules_of(pod)
+            .into_iter()
+            .filter(|rule| rule.kind == Kind::Anti);
+        own.filter_map(|rule| self.ids.get(&rule).copied())
+            .collect()
+    }
+}
+
+fn spread(pod: &Pod, constraint: &TopologySpreadConstraint) -> Rule {
+    let more = [(&constraint.match_label_keys, SelectorOperator::In)];
+    let honours = |policy| policy == NodeInclusionPolicy::Honor;
+    Rule {
+        kind: Kind::Spread {
+            max_skew: constraint.max_skew,
+            min_domains: constraint.min_domains.unwrap_or(1),
+            nodes: honours(constraint.node_affinity_policy).then(|| node_terms(&pod.spec)),
+            tolerations: honours(constraint.node_taints_policy)
+                .then(|| pod.spec.tolerations.clone()),
+        },
+        key: Name::from(normalize(&constraint.topology_key)),
+        scope: vec![Scope {
+            namespaces: BTreeSet::from([Name::clone(&pod.namespace)]),
+            selector: extended(constraint.label_selector.as_ref(), &pod.labels, more),
+        }],
+    }
+}
+
+/// S-84: for each listed key that the pod has, the selector also asks for the pod's own value (or for another one).
+fn extended<'a>(
+    selector: Option<&LabelSelector>,
+    labels: &Labels,
+    more: impl IntoIterator<Item = (&'a Vec<Name>, SelectorOperator)>,
+) -> Option<LabelSelector> {
+    let mut expressions = selector?.expressions.clone();
+    for (keys, operator) in more {
+        for key in keys {
+            if let Some(value) = labels.shared(key) {
+                let values = vec![Name::clone(value)];
+                expressions.push(SelectorExpression::new(Name::clone(key), operator, values));
+            }
+        }
+    }
+    Some(LabelSelector::new(expressions))
+}
