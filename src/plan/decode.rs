@@ -197,6 +197,8 @@ impl<'d, 'a> Decoder<'d, 'a> {
             .iter()
             .filter(|option| by_price(problem, chosen, *option) != Ordering::Greater)
             .collect();
+        let mut within = BitSet::new(problem.options.len());
+        listed.iter().for_each(|option| within.insert(*option));
         let listed = self.with_min_values(pool, listed, &dear);
         let mut fallbacks: Vec<OptionId> = allowed
             .iter()
@@ -215,9 +217,11 @@ impl<'d, 'a> Decoder<'d, 'a> {
             requests.add(&own);
         }
         requests.add(&self.symbols.daemons[problem.options[chosen].room]);
-        let mut set = BitSet::new(problem.options.len());
-        listed.iter().for_each(|option| set.insert(*option));
-        let have = distinct_values(problem, pool, &set);
+        if capacity_types == [CapacityType::Reserved] {
+            // Pinned to its reservation after the types were found: all of them count.
+            listed.iter().for_each(|option| within.insert(*option));
+        }
+        let have = distinct_values(problem, pool, &within);
         let rules = &problem.pools[pool].min_values;
         let relaxed = rules
             .iter()
@@ -244,7 +248,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
     }
 
     /// Zones and capacity types as wide as every combination with a listed type stays allowed, and the options of the
-    /// listed types within them. Reserved capacity is pinned (S-124), unless the pool asks for a choice of values.
+    /// listed types within them. Reserved capacity is pinned (S-124).
     fn widest(
         &self,
         pool: PoolId,
@@ -286,9 +290,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
             names
         };
         let mut listed = within(&zones, &capacity_types);
-        let pinned = start.capacity_type == CapacityType::Reserved
-            && self.problem.pools[pool].min_values.is_empty();
-        if !pinned {
+        if start.capacity_type != CapacityType::Reserved {
             let mut further: Vec<(CapacityType, &Name)> = of_pool
                 .iter()
                 .filter(|(option, _, o)| {

@@ -183,13 +183,14 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
     restart(&mut search, &fair, &alone, &plain, budget);
     repair(&mut search, &fair, &alone, &plain, budget);
 
-    let (mut score, mut built) = search.best.unwrap_or_default();
+    let (_, mut built) = search.best.unwrap_or_default();
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
-        settle(problem, &mut built.groups, &mut built.remaining);
-        shop.downsize(&mut built);
-        score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
     }
+    if settle(problem, &mut built.groups, &mut built.remaining) {
+        shop.downsize(&mut built);
+    }
+    let score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
     let work = shop.node.work;
     let lower_bound = bound::lower_bound(problem, &built.remaining);
     finish(score, built, work, lower_bound)

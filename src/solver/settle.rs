@@ -9,14 +9,14 @@ use crate::base::index::Ix as _;
 use crate::problem::{ClassId, DomainRule, Problem, Stand};
 
 /// Takes pods off `groups` until every rule over domains holds for those that stay; what is taken off is added to
-/// `remaining`. O(rounds x rules x classes); each round takes off at least one pod.
-pub fn settle(problem: &Problem, groups: &mut Vec<Group>, remaining: &mut [u32]) {
+/// `remaining`. Returns whether anything was. O(rounds x rules x classes); each round takes off at least one pod.
+pub fn settle(problem: &Problem, groups: &mut Vec<Group>, remaining: &mut [u32]) -> bool {
     if problem
         .domain_rules
         .iter()
         .all(|rule| matches!(rule, DomainRule::Settled))
     {
-        return;
+        return false;
     }
     let mut placed = vec![0u64; problem.classes.len()];
     for group in groups.iter() {
@@ -31,11 +31,14 @@ pub fn settle(problem: &Problem, groups: &mut Vec<Group>, remaining: &mut [u32])
             }
         }
     }
+    let mut taken = false;
     while let Some(class) = offender(problem, &placed) {
         if !take_off(problem, groups, class, &mut placed, remaining) {
-            return;
+            break;
         }
+        taken = true;
     }
+    taken
 }
 
 fn stands(problem: &Problem, rule: usize) -> impl Iterator<Item = (ClassId, Stand)> + '_ {

@@ -103,9 +103,17 @@ struct Subject<'g> {
 
 impl Ground<'_> {
     fn holds(&self, base: &Base, option: OptionId) -> bool {
-        let room = self.table.options[option].room.at();
-        base.options.contains(option)
-            && fits(&base.demand, &self.rooms[room * self.dims..][..self.dims])
+        let row = &self.table.options[option];
+        let affordable = row.uses.iter().all(|(stock, amount)| {
+            let left = self.table.stocks[*stock].left;
+            left >= 0 && *amount <= left
+        });
+        affordable
+            && base.options.contains(option)
+            && fits(
+                &base.demand,
+                &self.rooms[row.room.at() * self.dims..][..self.dims],
+            )
     }
 
     /// The places of a class over `keys`: those where some node can be bought or has room.

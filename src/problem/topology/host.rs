@@ -178,7 +178,14 @@ impl Ground<'_> {
                     continue;
                 }
             }
-            for owner in &owners {
+            // Pods that are targets themselves go first; without one of them the others have nobody to be near.
+            let (near, far): (Vec<usize>, Vec<usize>) = owners
+                .iter()
+                .partition(|owner| members.binary_search(owner).is_ok());
+            for (at, owner) in near.iter().chain(&far).enumerate() {
+                if own_target && at >= near.len() && bundle.content.is_empty() {
+                    break;
+                }
                 while !parts[*owner].held_back && bundle.add(*owner, result.bundled[*owner]) > 0 {}
             }
             let gathered = bundle.content;
