@@ -94,6 +94,9 @@ impl RequirementSpec {
 pub struct Requirement {
     key: Name,
     complement: bool,
+    /// Whether the label may be missing altogether. An intersection allows that only if both sides do, so that
+    /// `In [a]` with `In [b]` is not mistaken for `DoesNotExist`.
+    absent: bool,
     values: BTreeSet<Name>,
     gte: Option<i64>,
     lte: Option<i64>,
@@ -122,10 +125,16 @@ impl Requirement {
             Operator::In => {
                 return Self {
                     complement: false,
+                    absent: values.is_empty(),
                     ..Self::any(key).with_values(values)
                 };
             }
-            Operator::NotIn => return Self::any(key).with_values(values),
+            Operator::NotIn => {
+                return Self {
+                    absent: true,
+                    ..Self::any(key).with_values(values)
+                };
+            }
             Operator::Exists => return Self::any(key),
             Operator::DoesNotExist => return Self::none(key),
             Operator::Gt => (bound().and_then(|n| n.checked_add(1)), None),
@@ -159,6 +168,7 @@ impl Requirement {
         Self {
             key,
             complement: true,
+            absent: false,
             values: BTreeSet::new(),
             gte: None,
             lte: None,
@@ -169,6 +179,7 @@ impl Requirement {
     fn none(key: Name) -> Self {
         Self {
             complement: false,
+            absent: true,
             ..Self::any(key)
         }
     }
@@ -229,6 +240,12 @@ impl Requirement {
         self.values.contains(value) != self.complement && self.in_bounds(value)
     }
 
+    /// Whether the label may be missing: every requirement that went in is content with that (S-30).
+    #[must_use]
+    pub fn allows_absent(&self) -> bool {
+        self.absent
+    }
+
     /// Whether no value at all is allowed.
     #[must_use]
     pub fn is_empty_set(&self) -> bool {
@@ -259,6 +276,7 @@ impl Requirement {
         let min_values = self.min_values.max(other.min_values);
         let base = Self {
             min_values,
+            absent: self.absent && other.absent,
             ..Self::any(Name::clone(&self.key))
         };
         if gte.zip(lte).is_some_and(|(low, high)| low > high) {
@@ -307,8 +325,7 @@ impl Requirement {
     /// The pair rule of S-29: sets that meet, or both sides content with an absent label.
     #[must_use]
     pub fn accepts(&self, other: &Self) -> bool {
-        let absent_ok = |r: &Self| matches!(r.operator(), Operator::NotIn | Operator::DoesNotExist);
-        self.intersects(other) || (absent_ok(self) && absent_ok(other))
+        self.intersects(other) || (self.absent && other.absent)
     }
 
     /// The manifest form (S-35): both bounds give two entries; exclusions are lost where a bound exists.

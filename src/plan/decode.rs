@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{ChosenOffering, ExistingPlacement, Plan, PlannedClaim, Totals};
+use crate::base::bitset::BitSet;
 use crate::base::index::{Ix as _, IxVec};
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
 use crate::model::price::Price;
@@ -192,6 +193,11 @@ impl<'d, 'a> Decoder<'d, 'a> {
         take(problem, &mut self.stocks, chosen, 1);
 
         let (zones, capacity_types, listed) = self.widest(pool, chosen, &allowed);
+        let dear: Vec<OptionId> = holding
+            .iter()
+            .filter(|option| by_price(problem, chosen, *option) != Ordering::Greater)
+            .collect();
+        let listed = self.with_min_values(pool, listed, &dear);
         let mut fallbacks: Vec<OptionId> = allowed
             .iter()
             .copied()
@@ -200,8 +206,6 @@ impl<'d, 'a> Decoder<'d, 'a> {
         fallbacks.sort_by(|a, b| by_price(problem, *a, *b).then_with(|| a.cmp(b)));
         fallbacks.truncate(MAX_FALLBACKS);
 
-        let mut instance_types = self.type_names(chosen, listed);
-        instance_types.truncate(self.views.snapshot.options.truncate_instance_types.max(1));
         let mut requests = ResourceList::new();
         for (class, count) in &group.content {
             let mut own = self.symbols.requests[*class].clone();
@@ -211,14 +215,16 @@ impl<'d, 'a> Decoder<'d, 'a> {
             requests.add(&own);
         }
         requests.add(&self.symbols.daemons[problem.options[chosen].room]);
-        let relaxed = {
-            let have = distinct_values(problem, pool, &holding);
-            problem.pools[pool]
-                .min_values
-                .iter()
-                .zip(have)
-                .any(|(rule, have)| have < rule.at_least)
-        };
+        let mut set = BitSet::new(problem.options.len());
+        listed.iter().for_each(|option| set.insert(*option));
+        let have = distinct_values(problem, pool, &set);
+        let rules = &problem.pools[pool].min_values;
+        let relaxed = rules
+            .iter()
+            .zip(have)
+            .any(|(rule, have)| have < rule.at_least);
+        let mut instance_types = self.type_names(chosen, listed);
+        instance_types.truncate(self.views.snapshot.options.truncate_instance_types.max(1));
         let cheapest = self.offering(chosen);
         PlannedClaim {
             node_pool: Name::clone(&self.views.pools.templates[pool.at()].pool.name),
@@ -238,7 +244,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
     }
 
     /// Zones and capacity types as wide as every combination with a listed type stays allowed, and the options of the
-    /// listed types within them. Reserved capacity is pinned (S-124).
+    /// listed types within them. Reserved capacity is pinned (S-124), unless the pool asks for a choice of values.
     fn widest(
         &self,
         pool: PoolId,
@@ -280,7 +286,9 @@ impl<'d, 'a> Decoder<'d, 'a> {
             names
         };
         let mut listed = within(&zones, &capacity_types);
-        if start.capacity_type != CapacityType::Reserved {
+        let pinned = start.capacity_type == CapacityType::Reserved
+            && self.problem.pools[pool].min_values.is_empty();
+        if !pinned {
             let mut further: Vec<(CapacityType, &Name)> = of_pool
                 .iter()
                 .filter(|(option, _, o)| {
@@ -314,6 +322,37 @@ impl<'d, 'a> Decoder<'d, 'a> {
             capacity_types,
             listed.into_iter().map(|(option, _)| option).collect(),
         )
+    }
+
+    /// `listed` and, while a `minValues` of the pool is not met by it, options of further types that hold the pods: a
+    /// claim pinned to a reservation or a zone, or short of limits, still states what else would do (S-55).
+    fn with_min_values(
+        &self,
+        pool: PoolId,
+        mut listed: Vec<OptionId>,
+        further: &[OptionId],
+    ) -> Vec<OptionId> {
+        let rules = &self.problem.pools[pool].min_values;
+        if rules.is_empty() {
+            return listed;
+        }
+        let mut set = BitSet::new(self.problem.options.len());
+        listed.iter().for_each(|option| set.insert(*option));
+        for option in further {
+            let have = distinct_values(self.problem, pool, &set);
+            if rules
+                .iter()
+                .zip(have)
+                .all(|(rule, have)| have >= rule.at_least)
+            {
+                break;
+            }
+            if !set.contains(*option) {
+                set.insert(*option);
+                listed.push(*option);
+            }
+        }
+        listed
     }
 
     /// Names of the types of `options`, cheapest first, that of `chosen` before all of its price.

@@ -167,6 +167,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
                 options,
                 nodes,
                 demand: units.demand(&key.requests).collect(),
+                ports: key.ports.clone(),
                 pods: binding_order(std::mem::take(&mut pods[*class]), snapshot),
             }
         })
@@ -184,6 +185,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         dims: units.len(),
     };
     let mut parts = ground.assign(&bases, &standing);
+    let domain_rules = ground.domain_rules(&bases, &standing);
     let mut hosts = ground.host_rules(&bases, &mut parts, &standing);
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
     exclude_ports(&keys, &parts, &mut hosts);
@@ -202,6 +204,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
             nodes: tables.node_sets.intern(part.nodes.clone()),
             excludes: hosts.excludes[at].take(),
             shares: std::mem::take(&mut hosts.shares[at]),
+            stands: std::mem::take(&mut part.stands),
             bundle: Vec::new(),
             held_back: part.held_back,
         });
@@ -242,6 +245,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
             .map(|at| NodeRow { view: *at })
             .collect::<IxVec<NodeId, NodeRow>>(),
         node_rooms,
+        domain_rules,
         standing: hosts.standing,
         node_penalty: snapshot.options.node_penalty,
         min_values_policy: snapshot.options.min_values_policy,
@@ -334,6 +338,7 @@ impl ClassTables {
             nodes: self.node_sets.intern(nodes),
             excludes,
             shares,
+            stands: Vec::new(),
             bundle: bundle
                 .iter()
                 .map(|(part, count)| (ClassId::new(*part), *count))

@@ -74,10 +74,50 @@ pub struct Class {
     pub excludes: Option<BitSet<ClassId>>,
     /// Groups whose number on one node is limited (spread over host names).
     pub shares: Vec<HostShare>,
+    /// What the place that the class is pinned to means for rules over domains.
+    pub stands: Vec<Stand>,
     /// For a bundle of pods that must share a node: the classes of its pods with their counts. Empty otherwise.
     pub bundle: Vec<(ClassId, u32)>,
     /// Whether a rule between pods found no place for these pods: nothing suits them.
     pub held_back: bool,
+}
+
+/// What pods pinned to a place mean for one rule over domains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stand {
+    /// The rule: a position in [`Problem::domain_rules`].
+    pub rule: u32,
+    /// The domain they stand in.
+    pub value: u32,
+    /// Whether they have the rule.
+    pub owner: bool,
+    /// Whether the rule speaks of them.
+    pub member: bool,
+}
+
+/// A rule over domains as numbers: what must still hold when some pods found no room.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum DomainRule {
+    /// Domains may differ by at most `max_skew` pods.
+    Spread {
+        /// Largest difference.
+        max_skew: u32,
+        /// With fewer domains the least counts as 0.
+        min_domains: u32,
+        /// Domains that count.
+        eligible: Vec<bool>,
+        /// Pods that run already, by domain.
+        standing: Vec<u32>,
+    },
+    /// Some selected pod is in the domain.
+    Affinity {
+        /// Pods that run already, by domain.
+        standing: Vec<u32>,
+    },
+    /// Nothing that missing pods could break: anti-affinity, and rules over host names.
+    Settled,
 }
 
 /// How a class takes part in a group of pods whose number on one node is limited.
@@ -267,6 +307,8 @@ pub struct Problem {
     pub nodes: IxVec<NodeId, NodeRow>,
     /// Free room by node, `dims` wide.
     pub node_rooms: Vec<i64>,
+    /// Rules over domains.
+    pub domain_rules: Vec<DomainRule>,
     /// Pods of limited groups that stand on nodes already.
     pub standing: std::collections::BTreeMap<(NodeId, u32), u32>,
     /// What each node costs beside its bill (M-1).

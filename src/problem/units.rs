@@ -4,10 +4,9 @@
 //! of them. Where that would make numbers too large, the unit grows by powers of two: requests are then rounded up and
 //! room is rounded down, so that a plan stays valid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::AMOUNT_MAX;
-use crate::model::quantity::Quantity;
 use crate::model::resources::{Name, ResourceList};
 
 /// The resources of a problem with their units.
@@ -21,7 +20,15 @@ pub struct Units {
 /// Collects the quantities of a problem; [`Survey::finish`] fixes the units.
 #[derive(Debug, Default)]
 pub struct Survey {
-    seen: BTreeMap<Name, (i128, i128)>,
+    seen: BTreeMap<Name, Seen>,
+}
+
+/// The quantities of one resource.
+#[derive(Debug, Default)]
+struct Seen {
+    requests: BTreeSet<i128>,
+    /// Greatest common divisor and maximum over all rooms.
+    room: (i128, i128),
 }
 
 impl Survey {
@@ -29,8 +36,8 @@ impl Survey {
     pub fn requests(&mut self, requests: &ResourceList) {
         for (name, quantity) in requests.iter() {
             if quantity.as_nanos() > 0 {
-                let held = self.seen.entry(Name::clone(name)).or_insert((0, 0));
-                note(held, quantity);
+                let seen = self.seen.entry(Name::clone(name)).or_default();
+                seen.requests.insert(quantity.as_nanos());
             }
         }
     }
@@ -38,17 +45,23 @@ impl Survey {
     /// Takes the quantities of `room` into account for the dimensions there are.
     pub fn room(&mut self, room: &ResourceList) {
         for (name, quantity) in room.iter() {
-            if let Some(held) = self.seen.get_mut(name) {
-                note(held, quantity);
+            if let Some(seen) = self.seen.get_mut(name) {
+                note(&mut seen.room, quantity.as_nanos());
             }
         }
     }
 
-    /// The resources in name order, each with its unit.
+    /// The resources in name order, each with its unit. Requests that are larger than all room fit nowhere in any unit,
+    /// so they have no say in it.
     #[must_use]
     pub fn finish(self) -> Units {
         let mut units = Units::default();
-        for (name, (divisor, largest)) in self.seen {
+        for (name, seen) in self.seen {
+            let mut held = seen.room;
+            for request in seen.requests.range(..=seen.room.1) {
+                note(&mut held, *request);
+            }
+            let (divisor, largest) = held;
             let mut unit = divisor.max(1);
             while largest / unit >= i128::from(AMOUNT_MAX) {
                 unit = unit.saturating_mul(2);
@@ -60,9 +73,9 @@ impl Survey {
     }
 }
 
-fn note(held: &mut (i128, i128), quantity: Quantity) {
+fn note(held: &mut (i128, i128), nanos: i128) {
     // Sums must not overflow either, so absurd amounts are capped here and treated as "more than anything has".
-    let nanos = quantity.as_nanos().saturating_abs().min(ABSURD);
+    let nanos = nanos.saturating_abs().min(ABSURD);
     held.0 = gcd(held.0, nanos);
     held.1 = held.1.max(nanos);
 }

@@ -22,6 +22,19 @@ pub struct Recipe<'a> {
     pub thrifty: bool,
 }
 
+impl<'a> Recipe<'a> {
+    /// Every node seeded, least money, all priorities together.
+    #[must_use]
+    pub const fn new(orders: &'a [Order]) -> Self {
+        Self {
+            seeded: true,
+            orders,
+            by_priority: false,
+            thrifty: false,
+        }
+    }
+}
+
 /// The workshop: everything constructions share and reuse.
 #[derive(Debug)]
 #[non_exhaustive]

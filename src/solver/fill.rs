@@ -153,6 +153,10 @@ impl Node {
                 self.state = next;
             }
         }
+        if let (true, Some(option), Some((first, _))) = (self.guarded, self.option, content.first())
+        {
+            self.alone = alone_values(problem, option, *first);
+        }
         self.room.copy_from_slice(room);
         self.content.extend_from_slice(content);
     }
@@ -271,7 +275,7 @@ impl Node {
     ) -> u32 {
         let pool = problem.options[option].pool;
         if self.alone.is_empty() && self.content.is_empty() {
-            self.alone = distinct_values(problem, pool, &holders(problem, pool, &[(class, 1)]));
+            self.alone = alone_values(problem, option, class);
         }
         let held = self.content.iter().position(|(c, _)| *c == class);
         let before = held.map_or(0, |at| self.content[at].1);
@@ -377,6 +381,12 @@ impl Node {
             .find(|(held, _)| *held == class)
             .map_or(0, |(_, n)| *n)
     }
+}
+
+/// How many values each `minValues` of the option's pool keeps for one pod of `class` alone.
+fn alone_values(problem: &Problem, option: OptionId, class: ClassId) -> Vec<u32> {
+    let pool = problem.options[option].pool;
+    distinct_values(problem, pool, &holders(problem, pool, &[(class, 1)]))
 }
 
 /// More pods than this are never put on one node one by one.

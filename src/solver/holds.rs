@@ -154,7 +154,9 @@ pub fn keeps_min_values(
         .enumerate()
         .all(|(at, (rule, have))| {
             let asked = match (problem.min_values_policy, alone) {
-                (MinValuesPolicy::BestEffort, Some(alone)) => rule.at_least.min(alone[at]),
+                (MinValuesPolicy::BestEffort, Some(alone)) => {
+                    rule.at_least.min(alone.get(at).copied().unwrap_or(0))
+                }
                 (MinValuesPolicy::BestEffort, None) => 0,
                 _ => rule.at_least,
             };

@@ -26,6 +26,7 @@ pub mod holds;
 pub mod reduce;
 pub mod score;
 pub mod search;
+pub mod settle;
 pub mod values;
 
 use crate::problem::{ClassId, NodeId, OptionId};

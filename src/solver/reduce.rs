@@ -28,8 +28,9 @@ pub fn has_place(problem: &Problem, stocks: &[i128], class: ClassId) -> bool {
     problem.nodes_of(class).iter().any(on_node) || problem.options_of(class).iter().any(on_new)
 }
 
-/// Leaves out the classes without any place, and the resources that only they ask for. `None` when there is nothing to
-/// leave out. O(classes x options x resources).
+/// Leaves out the classes without any place, and the resources that only they ask for; amounts are then in the largest
+/// unit in which the rest is whole, so that what is left out had no say in the unit either. `None` when nothing changes.
+/// O(classes x options x resources).
 #[must_use]
 pub fn reduce(problem: &Problem) -> Option<Reduced> {
     let stocks: Vec<i128> = problem.stocks.iter().map(|stock| stock.left).collect();
@@ -47,13 +48,23 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
     let kept: Vec<ClassId> = placed.iter().collect();
     let asked = |dim: &usize| kept.iter().any(|class| problem.demand_of(*class)[*dim] > 0);
     let dims: Vec<usize> = (0..problem.dims).filter(asked).collect();
-    if kept.len() == problem.classes.len() && dims.len() == problem.dims {
+    let units: Vec<i64> = dims.iter().map(|dim| unit(problem, &kept, *dim)).collect();
+    let same_unit = units.iter().all(|unit| *unit == 1);
+    if kept.len() == problem.classes.len() && dims.len() == problem.dims && same_unit {
         return None;
     }
     let narrow = |vectors: &[i64]| -> Vec<i64> {
         let rows = vectors.chunks(problem.dims.max(1));
-        rows.flat_map(|row| dims.iter().map(|dim| row[*dim]))
-            .collect()
+        let in_unit = |amount: i64, unit: i64| {
+            // Below 0 means "holds nothing" and is no amount.
+            if amount < 0 { amount } else { amount / unit }
+        };
+        rows.flat_map(|row| {
+            dims.iter()
+                .zip(&units)
+                .map(|(dim, unit)| in_unit(row[*dim], *unit))
+        })
+        .collect()
     };
     let classes: IxVec<ClassId, Class> = kept
         .iter()
@@ -100,6 +111,7 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
         states: problem.states.clone(),
         nodes: problem.nodes.clone(),
         node_rooms: narrow(&problem.node_rooms),
+        domain_rules: problem.domain_rules.clone(),
         standing: problem.standing.clone(),
         node_penalty: problem.node_penalty,
         min_values_policy: problem.min_values_policy,
@@ -108,6 +120,25 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
         problem: reduced,
         classes: kept,
     })
+}
+
+/// The greatest common divisor of what `kept` ask for and what rooms have of resource `dim`.
+fn unit(problem: &Problem, kept: &[ClassId], dim: usize) -> i64 {
+    let rooms = problem.rooms.iter().chain(&problem.node_rooms);
+    let has = rooms.skip(dim).step_by(problem.dims.max(1)).copied();
+    let asked = kept.iter().map(|class| problem.demand_of(*class)[dim]);
+    has.filter(|amount| *amount > 0)
+        .chain(asked)
+        .fold(0, gcd)
+        .max(1)
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a, b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 /// Whether no pod of `kept` changes what the undecided labels of `state` may be.

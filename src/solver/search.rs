@@ -6,6 +6,7 @@ use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
 use super::reduce;
 use super::score::{Ranks, Score};
+use super::settle::settle;
 use super::values::{self, Measure};
 use super::{Group, Outcome, Target};
 use crate::base::index::Ix as _;
@@ -22,6 +23,8 @@ struct Budget {
     learn_work: u64,
     repacks: u32,
     repack_work: u64,
+    restarts: u32,
+    restart_work: u64,
 }
 
 impl Budget {
@@ -32,18 +35,24 @@ impl Budget {
                 learn_work: 0,
                 repacks: 0,
                 repack_work: 0,
+                restarts: 0,
+                restart_work: 0,
             },
             Effort::Balanced => Self {
                 rounds: 40,
                 learn_work: 5_000_000,
                 repacks: 400,
                 repack_work: 3_500_000,
+                restarts: 60,
+                restart_work: 1_000_000,
             },
             Effort::Thorough => Self {
                 rounds: 300,
                 learn_work: 150_000_000,
                 repacks: 20_000,
                 repack_work: 150_000_000,
+                restarts: 3_000,
+                restart_work: 50_000_000,
             },
         }
     }
@@ -135,12 +144,7 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
         ranks: Ranks::new(problem),
         best: None,
     };
-    let plain = Recipe {
-        seeded: true,
-        orders,
-        by_priority: false,
-        thrifty: false,
-    };
+    let plain = Recipe::new(orders);
     for values in [&fair, &alone] {
         let built = search.shop.build(values, &alone, &plain);
         search.offer(built);
@@ -176,11 +180,14 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
         },
         budget,
     );
+    restart(&mut search, &fair, &alone, &plain, budget);
     repair(&mut search, &fair, &alone, &plain, budget);
 
     let (mut score, mut built) = search.best.unwrap_or_default();
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
+        settle(problem, &mut built.groups, &mut built.remaining);
+        shop.downsize(&mut built);
         score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
     }
     let work = shop.node.work;
@@ -263,6 +270,59 @@ fn raise(problem: &Problem, values: &mut [f64], built: &Built, round: f64) {
             *value *= 1.0 + (ratio - 1.0) * strength;
         }
     }
+}
+
+/// Builds again from values that are off by chance, where more is at stake than [`repair`] can mend: which pods get the
+/// free room of existing nodes, and which get the last of what is limited.
+fn restart(
+    search: &mut Search<'_, '_>,
+    fair: &[f64],
+    alone: &[f64],
+    recipe: &Recipe<'_>,
+    budget: Budget,
+) {
+    let problem = search.shop.problem;
+    let mut rng = Rng::new(0x7265_7374_6172_7473);
+    let start = search.shop.node.work;
+    for attempt in 0..budget.restarts {
+        let placed = search.all_placed();
+        let free = search
+            .best
+            .as_ref()
+            .is_some_and(|(score, _)| placed && score.nodes == 0);
+        if free
+            || (placed && problem.nodes.is_empty())
+            || search.shop.node.work - start > budget.restart_work
+        {
+            return;
+        }
+        let base = if attempt % 2 == 0 { fair } else { alone };
+        let noisy: Vec<f64> = base
+            .iter()
+            .map(|value| value * chance(&mut rng, 0.4, 2.1))
+            .collect();
+        let seeds: Vec<f64> = alone
+            .iter()
+            .map(|value| value * chance(&mut rng, 0.4, 2.1))
+            .collect();
+        let built = search.shop.build(
+            &noisy,
+            &seeds,
+            &Recipe {
+                seeded: rng.below(3) > 0,
+                by_priority: !placed && rng.below(2) == 0,
+                thrifty: !placed && rng.below(2) == 0,
+                ..*recipe
+            },
+        );
+        search.offer(built);
+    }
+}
+
+/// A factor between `low` and `low + width`.
+#[expect(clippy::cast_precision_loss, reason = "a ratio")]
+fn chance(rng: &mut Rng, low: f64, width: f64) -> f64 {
+    low + width * (rng.below(1 << 20) as f64 / f64::from(1 << 20))
 }
 
 /// Takes a few nodes out of the best plan and packs their pods again, keeping what is better.

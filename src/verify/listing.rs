@@ -85,12 +85,14 @@ pub(super) fn find_offering(
     ))
 }
 
-/// Available offerings of the type `name` in the claim's zones and capacity types.
+/// Available offerings of the type `name` in the claim's zones and capacity types; all of them for a claim on reserved
+/// capacity, which is pinned to it after its types were found (S-80, S-124).
 fn offerings_of(menu: Menu<'_>, claim: &PlannedClaim, name: &str) -> Vec<(usize, usize)> {
+    let pinned = claim.capacity_types == [CapacityType::Reserved];
     menu.offerings(name, |o| {
-        o.available
-            && claim.zones.contains(&o.zone)
-            && claim.capacity_types.contains(&o.capacity_type)
+        let within =
+            claim.zones.contains(&o.zone) && claim.capacity_types.contains(&o.capacity_type);
+        o.available && (pinned || within)
     })
 }
 

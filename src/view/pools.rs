@@ -244,7 +244,7 @@ impl Template<'_> {
 /// Whether a requirement is content with a label that does not exist (S-30).
 #[must_use]
 pub fn absent_is_fine(asked: &Requirement) -> bool {
-    matches!(asked.operator(), Operator::NotIn | Operator::DoesNotExist)
+    asked.allows_absent()
 }
 
 /// Whether `offering` meets a requirement on one of the [`OFFERING_KEYS`].

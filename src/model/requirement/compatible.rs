@@ -147,7 +147,7 @@ impl Requirements {
     pub fn compatible(&self, asked: &Self, undefined: Undefined<'_>) -> Result<(), Conflict> {
         for want in asked.iter() {
             let open = matches!(undefined, Undefined::Allowed(keys) if keys.contains(want.key()));
-            let absent_ok = matches!(want.operator(), Operator::NotIn | Operator::DoesNotExist);
+            let absent_ok = want.allows_absent();
             if !open && !absent_ok && self.get(want.key()).is_none() {
                 return Err(Conflict::UndefinedLabel {
                     asked: Box::new(want.clone()),

@@ -10,10 +10,11 @@ use super::domains::{Counts, Domains, Standing, Value, node_counts};
 use super::rules::{Identity, Kind, Rules};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix as _, IxVec};
+use crate::model::pod::HostPort;
 use crate::model::taint::untolerated;
 use crate::problem::options::OptionTable;
 use crate::problem::selectors::suited;
-use crate::problem::{NodeId, OptionId, fit_count, fits};
+use crate::problem::{DomainRule, NodeId, OptionId, Stand, fit_count, fits};
 use crate::view::nodes::ExistingNode;
 
 /// A class of pods before topology.
@@ -28,6 +29,8 @@ pub struct Base {
     pub nodes: BitSet<NodeId>,
     /// What one of them asks for.
     pub demand: Vec<i64>,
+    /// Host ports of one of them.
+    pub ports: Vec<HostPort>,
     /// Positions in the snapshot, in binding order.
     pub pods: Vec<u32>,
 }
@@ -44,6 +47,8 @@ pub struct Part {
     pub nodes: BitSet<NodeId>,
     /// Its pods.
     pub pods: Vec<u32>,
+    /// What its place means for rules over domains.
+    pub stands: Vec<Stand>,
     /// Whether its rules found no place: nothing suits it then.
     pub held_back: bool,
 }
@@ -222,15 +227,7 @@ impl Ground<'_> {
     #[must_use]
     pub fn assign(&self, bases: &[Base], standing: &Standing) -> Vec<Part> {
         let mut counts: Vec<Counts> = standing.by_domain.clone();
-        let mut wanted = BitSet::new(self.table.options.len());
-        if !self.domains.keys.is_empty() {
-            for base in bases {
-                base.options
-                    .iter()
-                    .filter(|option| self.holds(base, *option))
-                    .for_each(|option| wanted.insert(option));
-            }
-        }
+        let wanted = self.wanted(bases);
         let mut subjects: Vec<Option<Subject<'_>>> = bases
             .iter()
             .map(|base| self.subject(base, &wanted))
@@ -264,6 +261,7 @@ impl Ground<'_> {
                     options: base.options.clone(),
                     nodes: base.nodes.clone(),
                     pods: base.pods.clone(),
+                    stands: Vec::new(),
                     held_back: false,
                 }),
                 Some(subject) => self.parts(number, base, subject, &mut parts),
@@ -453,11 +451,13 @@ impl Ground<'_> {
                     nodes.remove(node);
                 }
             }
+            let stands = self.stands(subject.identity, &subject.keys, values);
             parts.push(Part {
                 base: number,
                 options,
                 nodes,
                 pods,
+                stands,
                 held_back: false,
             });
         }
@@ -467,9 +467,78 @@ impl Ground<'_> {
                 options: BitSet::new(base.options.bound()),
                 nodes: BitSet::new(base.nodes.bound()),
                 pods: base.pods[subject.next..].to_vec(),
+                stands: Vec::new(),
                 held_back: true,
             });
         }
+    }
+}
+
+impl Ground<'_> {
+    /// What pods with `identity` mean for rules over domains when they stand at `values` of `keys`.
+    fn stands(&self, identity: &Identity, keys: &[usize], values: &[Value]) -> Vec<Stand> {
+        let mut stands = Vec::new();
+        for (rule, key) in self.domains.key_of.iter().enumerate() {
+            let owner = identity.owned.binary_search(&rule).is_ok();
+            let member = identity.member.binary_search(&rule).is_ok();
+            let at = key.and_then(|key| keys.binary_search(&key).ok());
+            if let (true, Some(value)) = (owner || member, at.and_then(|at| values[at])) {
+                let rule = u32::try_from(rule).unwrap_or(u32::MAX);
+                stands.push(Stand {
+                    rule,
+                    value,
+                    owner,
+                    member,
+                });
+            }
+        }
+        stands
+    }
+
+    /// The rules over domains as numbers, for the check after packing.
+    #[must_use]
+    pub fn domain_rules(&self, bases: &[Base], standing: &Standing) -> Vec<DomainRule> {
+        let wanted = self.wanted(bases);
+        let rules = self.rules.rules.iter().zip(&standing.by_domain).enumerate();
+        rules
+            .map(|(at, (rule, counts))| {
+                let standing = counts.members.clone();
+                match (&rule.kind, self.domains.key_of[at]) {
+                    (
+                        Kind::Spread {
+                            max_skew,
+                            min_domains,
+                            ..
+                        },
+                        Some(key),
+                    ) => DomainRule::Spread {
+                        max_skew: *max_skew,
+                        min_domains: *min_domains,
+                        eligible: self.eligible(at, key, &wanted),
+                        standing,
+                    },
+                    (Kind::Affinity, Some(_)) => DomainRule::Affinity { standing },
+                    _ => DomainRule::Settled,
+                }
+            })
+            .collect()
+    }
+
+    /// The options that some class can use.
+    fn wanted(&self, bases: &[Base]) -> BitSet<OptionId> {
+        let mut wanted = BitSet::new(self.table.options.len());
+        if !self.domains.keys.is_empty() {
+            for base in bases {
+                for option in base
+                    .options
+                    .iter()
+                    .filter(|option| self.holds(base, *option))
+                {
+                    wanted.insert(option);
+                }
+            }
+        }
+        wanted
     }
 }
 

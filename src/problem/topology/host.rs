@@ -11,6 +11,7 @@ use super::domains::Standing;
 use super::rules::Kind;
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
+use crate::problem::classes::clash;
 use crate::problem::{ClassId, HostShare, NodeId, fits};
 
 /// What the parts are to each other on one node.
@@ -214,6 +215,7 @@ impl Ground<'_> {
                 options,
                 nodes,
                 pods: rest,
+                stands: Vec::new(),
                 held_back: true,
             };
             parts.push(held);
@@ -249,6 +251,20 @@ impl<'b> Bundle<'b> {
         }
     }
 
+    /// Whether pods of the two parts can never share a node: their ports clash, or anti-affinity keeps them apart.
+    fn clash(&self, a: usize, b: usize) -> bool {
+        let base = |part: usize| &self.bases[self.parts[part].base];
+        let identity = |part: usize| &self.ground.rules.identities[base(part).identity];
+        let repels = |x: usize, y: usize| {
+            identity(x).owned.iter().any(|rule| {
+                self.ground.domains.key_of[*rule].is_none()
+                    && self.ground.rules.rules[*rule].kind == Kind::Anti
+                    && identity(y).member.binary_search(rule).is_ok()
+            })
+        };
+        clash(&base(a).ports, &base(b).ports) || repels(a, b) || repels(b, a)
+    }
+
     /// Adds one pod of `part`, of which `taken` are in other bundles, if some node then still holds all; returns how many
     /// went in.
     fn add(&mut self, part: usize, taken: u32) -> u32 {
@@ -258,6 +274,13 @@ impl<'b> Bundle<'b> {
             .find(|(p, _)| *p == part)
             .map_or(0, |(_, n)| *n);
         if self.parts[part].pods.len() <= (taken + held) as usize {
+            return 0;
+        }
+        if self
+            .content
+            .iter()
+            .any(|(other, _)| self.clash(part, *other))
+        {
             return 0;
         }
         let demand = &self.bases[self.parts[part].base].demand;
