@@ -10,8 +10,10 @@
 //!    with the most expensive pod that waits, [filled](fill) in several orders, and bought as the option with the least price
 //!    per value of what it then holds; a node that works is repeated as often as pods and stocks allow.
 //! 5. [`search`] tries several values and fill orders, raises the value of pods that ended on poor nodes and builds again,
-//!    then repacks small groups of nodes; the best plan by the [objective](score) (M-1) wins.
-//! 6. [`bound`] proves a price below which no plan can be.
+//!    tries values that are off by chance, then repacks small groups of nodes; the best plan by the [objective](score)
+//!    (M-1) wins.
+//! 6. [`settle`] takes off what rules between pods forbid once some pods are left over.
+//! 7. [`bound`] proves a price below which no plan can be.
 //!
 //! All choices are made by comparing numbers with total tie-breaks, and budgets count steps, so the same problem gives the
 //! same plan everywhere. Floats choose what is tried; scores, which have none, choose what wins. `docs/DESIGN.md` tells
