@@ -1,4 +1,19 @@
-//! The facade: from a snapshot to a plan.
+//! Eighth floor, the facade: from a snapshot to a plan.
+//!
+//! [`schedule`] is the whole way in one call. [`Capacity`] and [`Compiled`] are its steps, for callers that time them, look
+//! at the compiled problem, or ask why: resolve the node classes, compile the views, solve, and put names and reasons to the
+//! outcome.
+//!
+//! ```
+//! use tetrapod::model::cluster::Snapshot;
+//! use tetrapod::scheduler::{Capacity, Compiled, schedule};
+//!
+//! let snapshot = Snapshot::default();
+//! let capacity = Capacity::new(&snapshot);
+//! let compiled = Compiled::new(&snapshot, &capacity);
+//! let outcome = compiled.solve();
+//! assert_eq!(compiled.plan(&outcome), schedule(&snapshot));
+//! ```
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,14 @@
-//! Plans: decisions with names again. The serde form is the result format of the command line.
+//! Sixth floor: plans. Decisions with names again; their serde form is the result format of the command line.
+//!
+//! [`decode`] turns the solver's outcome into a [`Plan`]. A group of equal nodes becomes as many [`PlannedClaim`]s, each
+//! with the offering it is priced with, every type that holds all of its pods, and fall-backs in the order in which to
+//! try them; each fall-back by itself fits the limits in place of the chosen offering (M-5). Pods get their places
+//! oldest first within their class.
+//!
+//! [`scaling`] adds up the claims of HyperPod's instance groups to requests within the API's limits (H-25).
+//!
+//! A plan is specific enough that carrying it out leaves no choice, and it says nothing that was not decided: reasons for
+//! pods that stay pending come from [`explain`](crate::explain), the judgement from [`verify`](mod@crate::verify).
 
 pub mod decode;
 pub mod scaling;

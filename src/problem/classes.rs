@@ -1,9 +1,9 @@
 //! Pods collapsed into classes.
 //!
 //! Replicas share their specification, so most pods find their class by one look-up of the specification's address;
-//! what is compared structurally is done once per distinct specification. Classes are ordered by their most demanding
-//! look (the order does not decide plans) and, within, by what makes them equal, so that the order of the input does not
-//! show.
+//! what is compared structurally is done once per distinct specification. Classes are ordered by priority and requests,
+//! largest first: the order in which pods are dealt out to domains, and the last tie-break while packing. It is made from
+//! what the pods are, so that the order of the input does not show.
 
 use super::SignatureId;
 use super::selectors::Selectors;

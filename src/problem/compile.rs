@@ -1,4 +1,8 @@
-//! From a snapshot to a problem: the one big translation.
+//! From views to a problem: the one big translation.
+//!
+//! Pods are grouped into classes, pools and types multiplied to options, units fixed, terms tested against options and
+//! nodes, rules between pods dealt out, and the parts that result become the classes of the [`Problem`]. Names stay in
+//! [`Symbols`].
 
 use std::collections::BTreeMap;
 

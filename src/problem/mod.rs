@@ -2,12 +2,17 @@
 //!
 //! Names stay behind in [`Symbols`]; the solver sees numbers only. The tables and what they mean:
 //!
-//! * a **class** is a group of pods that no rule can tell apart (requests, selectors, tolerations, ports, priority);
+//! * a **class** is a group of pods that no rule can tell apart (requests, selectors, tolerations, ports, priority, rules
+//!   between pods), or a part of one that is pinned to a domain, or a **bundle** of pods that must share a node;
+//! * a **term** is one alternative of what pods ask of a node, a **signature** a list of terms with tolerations;
 //! * a **pair** is one NodePool with one instance type of its node class;
 //! * an **option** is a pair with one offering: a node that can be bought, in one zone, one capacity type, at one price;
+//! * a **room** is what such a node has for pods once its DaemonSet pods run;
 //! * a **stock** is anything that options use up: a pool limit, a quota, a reservation, a price cap;
 //! * a **state** is what a new node's still undecided labels may be; adding a pod moves to another state;
 //! * a **node** is one that exists, with the room that is left on it.
+//!
+//! [`compile`] makes them from the [views](crate::view); [`topology`] settles the rules between pods.
 
 pub mod classes;
 pub mod compile;

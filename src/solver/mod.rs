@@ -1,17 +1,23 @@
-//! Fifth floor: the solver. Imports [`base`](crate::base) and [`problem`](crate::problem) only: dense ids, no names, no
-//! clock.
+//! Fifth floor: the solver. Imports [`base`](crate::base), [`problem`](crate::problem) and plain values of the model:
+//! dense ids, no names, no clock.
 //!
 //! How a plan is found:
 //!
-//! 0. [`reduce`] leaves out the pods that nothing can hold, so that they disturb nobody.
-//! 1. [`values`] puts a price on every pod class: what a pod costs at least, bought alone or by its largest share.
-//! 2. [`construct`] builds a whole plan from such values: free room on existing nodes first, then new nodes, each
-//!    seeded with the most expensive pod that waits and bought as the option with the least price per value of what it
-//!    then holds; a node that works is repeated as often as pods and stocks allow.
-//! 3. [`search`] tries several values and fill orders, raises the value of pods that ended on poor nodes and builds
-//!    again, then repacks small groups of nodes; the best plan by the [`objective`](score) wins.
+//! 1. [`reduce`] leaves out the pods that nothing can hold, so that they disturb nobody.
+//! 2. [`values`] puts a price on every pod class: what a pod costs at least, bought alone or by its largest share.
+//! 3. [`candidates`] drops the options that another one beats in everything.
+//! 4. [`construct`] builds a whole plan from values: free room on [`existing`] nodes first, then new nodes, each seeded
+//!    with the most expensive pod that waits, [filled](fill) in several orders, and bought as the option with the least price
+//!    per value of what it then holds; a node that works is repeated as often as pods and stocks allow.
+//! 5. [`search`] tries several values and fill orders, raises the value of pods that ended on poor nodes and builds again,
+//!    tries values that are off by chance, then repacks small groups of nodes; the best plan by the [objective](score)
+//!    (M-1) wins.
+//! 6. [`settle`] takes off what rules between pods forbid once some pods are left over.
+//! 7. [`bound`] proves a price below which no plan can be.
 //!
-//! All choices are made by comparing numbers with total tie-breaks, so the same problem gives the same plan.
+//! All choices are made by comparing numbers with total tie-breaks, and budgets count steps, so the same problem gives the
+//! same plan everywhere. Floats choose what is tried; scores, which have none, choose what wins. `docs/DESIGN.md` tells
+//! the whole story.
 
 pub mod bound;
 pub mod candidates;

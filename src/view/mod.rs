@@ -4,7 +4,7 @@
 //! derived labels, a Node and its NodeClaim become one node with the taints and resources that count at its stage of
 //! life, a pod's selectors become alternatives of requirements. The compiled problem and the explanations both start
 //! from these views, so that they cannot disagree about what was looked at. The checker in
-//! [`verify`](crate::verify) has its own reading on purpose.
+//! [`verify`](mod@crate::verify) has its own reading on purpose.
 
 pub mod daemons;
 pub mod nodes;

@@ -1,4 +1,8 @@
 //! Reason trees of single objects, whether something is wrong with them or not.
+//!
+//! [`pod`] says where a pod goes and at what price, or why nowhere; [`node`] what room a node has and what keeps pods off
+//! it; [`pool`] what a NodePool can launch and what the plan buys; [`group`] what an instance group offers and by how much
+//! the plan scales it. They are built from the same parts as the reasons of pending pods.
 
 pub mod group;
 pub mod node;

@@ -1,4 +1,7 @@
 //! Snapshots written as manifests: one `v1` List in JSON, item by item.
+//!
+//! What [`write()`] prints, [`Reader`](super::Reader) reads back as an equal snapshot, so
+//! a generated scenario is a file like any other. Defaults are left out, as people do.
 
 mod capacity;
 mod karpenter;
