@@ -193,7 +193,8 @@ impl<'d, 'a> Decoder<'d, 'a> {
         take(problem, &mut self.stocks, chosen, 1);
 
         let (zones, capacity_types, listed) = self.widest(pool, chosen, &allowed);
-        let listed = self.with_min_values(pool, listed, &allowed);
+        let further: Vec<OptionId> = holding.iter().collect();
+        let listed = self.with_min_values(pool, listed, &further);
         let mut fallbacks: Vec<OptionId> = allowed
             .iter()
             .copied()
@@ -324,7 +325,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
         &self,
         pool: PoolId,
         mut listed: Vec<OptionId>,
-        allowed: &[OptionId],
+        further: &[OptionId],
     ) -> Vec<OptionId> {
         let rules = &self.problem.pools[pool].min_values;
         if rules.is_empty() {
@@ -332,7 +333,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
         }
         let mut set = BitSet::new(self.problem.options.len());
         listed.iter().for_each(|option| set.insert(*option));
-        for option in allowed {
+        for option in further {
             let have = distinct_values(self.problem, pool, &set);
             if rules
                 .iter()
