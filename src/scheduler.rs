@@ -40,7 +40,20 @@ impl Capacity {
     /// Resolves the node classes of `snapshot` (M-12).
     #[must_use]
     pub fn new(snapshot: &Snapshot) -> Self {
-        Self(crate::hyperpod::capacity::resolve(snapshot))
+        let mut classes = crate::hyperpod::capacity::resolve(snapshot);
+        // The order of the input shows nowhere, not even in the examples that a reason names.
+        for class in classes.values_mut() {
+            class
+                .types
+                .sort_by(|a, b| (&a.name, &a.capacity).cmp(&(&b.name, &b.capacity)));
+            for entry in &mut class.types {
+                entry.offerings.sort_by(|a, b| {
+                    let place = (&a.zone, a.capacity_type, &a.instance_group);
+                    place.cmp(&(&b.zone, b.capacity_type, &b.instance_group))
+                });
+            }
+        }
+        Self(classes)
     }
 
     /// The capacity by node class.

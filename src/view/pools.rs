@@ -66,6 +66,7 @@ impl<'a> Pools<'a> {
                 .cmp(&a.pool.weight)
                 .then_with(|| a.pool.name.cmp(&b.pool.name))
         });
+        refused.sort_by(|a: &Reason, b| a.subject.cmp(&b.subject));
         Self { templates, refused }
     }
 }
