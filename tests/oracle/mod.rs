@@ -110,6 +110,14 @@ impl Tiny {
         }
     }
 
+    pub fn has_nodes(&self) -> bool {
+        !self.nodes.is_empty()
+    }
+
+    pub fn has_limit(&self) -> bool {
+        self.limit.is_some()
+    }
+
     /// The same problem as a snapshot.
     pub fn world(&self) -> World {
         let amounts = |a: Amounts| {

@@ -15,7 +15,8 @@ use tetrapod::model::requirement::{Operator, Requirement};
 use tetrapod::model::resources::{CPU, MEMORY, Name, ResourceList};
 use tetrapod::plan::{Plan, PlannedClaim};
 
-/// The same objects in another order, lists within objects included where their order means nothing.
+/// The same objects in another order, requirements and offerings within them too. Taints stay: reasons list them as they
+/// stand.
 pub fn shuffled(snapshot: &Snapshot, rng: &mut Rng) -> Snapshot {
     let mut other = snapshot.clone();
     shuffle(&mut other.pods, rng);
@@ -25,11 +26,7 @@ pub fn shuffled(snapshot: &Snapshot, rng: &mut Rng) -> Snapshot {
     shuffle(&mut other.daemon_sets, rng);
     shuffle(&mut other.options.limit_groups, rng);
     for pool in &mut other.node_pools {
-        shuffle(&mut pool.taints, rng);
         shuffle(&mut pool.requirements, rng);
-    }
-    for node in &mut other.nodes {
-        shuffle(&mut node.taints, rng);
     }
     shuffle(&mut other.instance_types, rng);
     for class in &mut other.instance_types {
@@ -332,10 +329,14 @@ fn labels(pool: &NodePool, entry: &InstanceType, offering: &Offering) -> Labels 
     for spec in entry.requirements.iter().chain(&pool.requirements) {
         let asked = Requirement::from_spec(spec);
         if labels.get(asked.key()).is_none() {
-            let value = match asked.operator() {
-                Operator::In => asked.values().first().map(Name::clone),
-                Operator::Exists => Some("any".into()),
-                _ => None,
+            let value = if asked.operator() == Operator::Exists {
+                Some("any".into())
+            } else {
+                asked
+                    .values()
+                    .first()
+                    .filter(|_| !asked.is_complement())
+                    .map(Name::clone)
             };
             if let Some(value) = value {
                 labels.set(Name::clone(asked.key()), value);
