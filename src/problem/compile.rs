@@ -8,23 +8,20 @@ use std::collections::BTreeMap;
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::options::OptionTable;
-use super::topology::assign::{Base, Ground, Part};
+use super::tables::ClassTables;
+use super::topology::assign::{Base, Ground};
 use super::topology::domains::{Domains, Standing};
-use super::topology::host::HostRules;
 use super::topology::rules::Rules;
-use super::units::Survey;
-use super::{
-    Class, ClassId, HostShare, MinValues, NodeId, NodeRow, OptionId, Problem, SetId, Symbols, nodes,
-};
+use super::units::{Survey, Units};
+use super::{MinValues, NodeId, NodeRow, OptionId, Problem, Symbols, TermId, nodes};
 use crate::base::bitset::BitSet;
-use crate::base::hash::FastMap;
 use crate::base::index::{Ix, IxVec};
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::InstanceType;
 use crate::model::label;
 use crate::model::requirement::{Operator, Requirements};
-use crate::model::resources::{Name, ResourceList};
+use crate::model::resources::Name;
 use crate::view::daemons::{Daemon, daemons};
 use crate::view::nodes::{ExistingNode, existing};
 use crate::view::pods::waits;
@@ -79,36 +76,12 @@ impl<'a> Views<'a> {
     }
 }
 
-/// Sets interned by content, so that classes that suit the same places share them.
-struct SetTable<I> {
-    sets: IxVec<SetId, BitSet<I>>,
-    ids: FastMap<BitSet<I>, SetId>,
-}
-
-impl<I: Ix> SetTable<I> {
-    fn new() -> Self {
-        Self {
-            sets: IxVec::new(),
-            ids: FastMap::default(),
-        }
-    }
-
-    fn intern(&mut self, set: BitSet<I>) -> SetId {
-        if let Some(id) = self.ids.get(&set) {
-            return *id;
-        }
-        let id = self.sets.push(set.clone());
-        self.ids.insert(set, id);
-        id
-    }
-}
-
 /// Compiles the pending pods of `views`. O(pods + signatures x options + nodes x kinds).
 #[must_use]
 pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let snapshot = views.snapshot;
     let mut rules = Rules::new(snapshot, |position, _| views.waits(position));
-    let grouping = Grouping::new(
+    let mut grouping = Grouping::new(
         snapshot,
         &Volumes::new(snapshot),
         &mut rules,
@@ -136,42 +109,20 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let units = survey.finish();
 
     let rows = nodes::destinations(&views.nodes);
-    let term_options = grouping.selectors.term_options(&table);
-    let by_signature = grouping.selectors.signature_options(&table, &term_options);
-    let nodes_by_signature = nodes::signature_nodes(&grouping.selectors, &rows, &views.nodes);
     let (states, initial) = grouping.selectors.states(&table.labels);
 
     let room_vectors = table.room_vectors(&units);
     let node_rooms = nodes::room_vectors(&rows, &views.nodes, &views.node_use, &units);
-    let mut pods = grouping.pods;
-    let bases: Vec<Base> = order
-        .iter()
-        .map(|class| {
-            let key = &grouping.keys[*class];
-            let mut options = by_signature[key.signature].clone();
-            let mut nodes = nodes_by_signature[key.signature].clone();
-            if !key.ports.is_empty() {
-                for (id, option) in table.options.enumerate() {
-                    if clash(&key.ports, &table.rooms[option.room.at()].ports) {
-                        options.remove(id);
-                    }
-                }
-                for (id, at) in rows.enumerate() {
-                    if clash(&key.ports, &views.node_use.ports[*at as usize]) {
-                        nodes.remove(id);
-                    }
-                }
-            }
-            Base {
-                identity: key.identity,
-                options,
-                nodes,
-                demand: units.demand(&key.requests).collect(),
-                ports: key.ports.clone(),
-                pods: binding_order(std::mem::take(&mut pods[*class]), snapshot),
-            }
-        })
-        .collect();
+    let term_options = grouping.selectors.term_options(&table);
+    let bases = bases(
+        views,
+        &mut grouping,
+        &order,
+        &table,
+        &term_options,
+        &rows,
+        &units,
+    );
     let domains = Domains::new(&rules, &table, &views.nodes);
     let standing = Standing::new(snapshot, &rules, &domains, &views.nodes, &views.node_use);
     let ground = Ground {
@@ -188,38 +139,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let domain_rules = ground.domain_rules(&bases, &standing);
     let mut hosts = ground.host_rules(&bases, &mut parts, &standing);
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
-    exclude_ports(&keys, &parts, &mut hosts);
-    let mut tables = ClassTables::default();
-    for (at, part) in parts.iter_mut().enumerate() {
-        let key = keys[part.base];
-        let count = part.pods.len() - hosts.bundled[at] as usize;
-        tables.demand.extend_from_slice(&bases[part.base].demand);
-        tables.requests.push(key.requests.clone());
-        tables.pods.push(std::mem::take(&mut part.pods));
-        tables.classes.push(Class {
-            count: u32::try_from(count).unwrap_or(u32::MAX),
-            priority: key.priority,
-            signature: key.signature,
-            options: tables.option_sets.intern(part.options.clone()),
-            nodes: tables.node_sets.intern(part.nodes.clone()),
-            excludes: hosts.excludes[at].take(),
-            shares: std::mem::take(&mut hosts.shares[at]),
-            stands: std::mem::take(&mut part.stands),
-            bundle: Vec::new(),
-            held_back: part.held_back,
-        });
-    }
-    for bundle in &hosts.bundles {
-        tables.push_bundle(bundle, &parts, units.len());
-    }
-    let ClassTables {
-        classes,
-        demand,
-        option_sets,
-        node_sets,
-        requests,
-        pods,
-    } = tables;
+    let tables = ClassTables::new(&keys, &bases, parts, &mut hosts, units.len());
 
     let pools = table.pools();
     let mut pairs = table.pairs;
@@ -228,12 +148,12 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     }
     let problem = Problem {
         dims: units.len(),
-        classes,
-        demand,
+        classes: tables.classes,
+        demand: tables.demand,
         signatures: grouping.selectors.terms_by_signature(),
         term_options,
-        option_sets: option_sets.sets,
-        node_sets: node_sets.sets,
+        option_sets: tables.option_sets.sets,
+        node_sets: tables.node_sets.sets,
         pools,
         pairs,
         options: table.options,
@@ -251,117 +171,57 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         min_values_policy: snapshot.options.min_values_policy,
     };
     let symbols = Symbols {
-        requests,
+        requests: tables.requests,
         daemons: table.rooms.into_iter().map(|room| room.daemons).collect(),
-        pods,
+        pods: tables.pods,
+        rules_of: tables.identities,
+        rule_texts: rules.texts(),
         refused: grouping.refused,
         resources: units.names().to_vec(),
     };
     (problem, symbols)
 }
 
-/// The tables of a problem that have a row per class.
-struct ClassTables {
-    classes: IxVec<ClassId, Class>,
-    demand: Vec<i64>,
-    option_sets: SetTable<OptionId>,
-    node_sets: SetTable<NodeId>,
-    requests: IxVec<ClassId, ResourceList>,
-    pods: IxVec<ClassId, Vec<u32>>,
-}
-
-impl Default for ClassTables {
-    fn default() -> Self {
-        Self {
-            classes: IxVec::new(),
-            demand: Vec::new(),
-            option_sets: SetTable::new(),
-            node_sets: SetTable::new(),
-            requests: IxVec::new(),
-            pods: IxVec::new(),
-        }
-    }
-}
-
-impl ClassTables {
-    /// Adds pods that must share a node as one class: what they ask for together, where all of them suit.
-    fn push_bundle(&mut self, bundle: &[(usize, u32)], parts: &[Part], dims: usize) {
-        let Some((first, _)) = bundle.first() else {
-            return;
-        };
-        let mut options = parts[*first].options.clone();
-        let mut nodes = parts[*first].nodes.clone();
-        let mut demand = vec![0i64; dims];
-        let mut requests = ResourceList::new();
-        let mut excludes: Option<BitSet<ClassId>> = None;
-        let mut shares: Vec<HostShare> = Vec::new();
-        let mut priority = i32::MIN;
-        for (part, count) in bundle {
-            let id = ClassId::new(*part);
-            options.intersect_with(&parts[*part].options);
-            nodes.intersect_with(&parts[*part].nodes);
-            for (sum, need) in demand.iter_mut().zip(&self.demand[part * dims..][..dims]) {
-                *sum = sum.saturating_add(need.saturating_mul(i64::from(*count)));
-            }
-            let mut own = self.requests[id].clone();
-            for (name, quantity) in self.requests[id].iter() {
-                own.set_shared(Name::clone(name), quantity.times(i64::from(*count)));
-            }
-            requests.add(&own);
-            let row = &self.classes[id];
-            if let Some(set) = &row.excludes {
-                excludes
-                    .get_or_insert_with(|| BitSet::new(set.bound()))
-                    .union_with(set);
-            }
-            for share in &row.shares {
-                let weight = share.weight.saturating_mul(*count);
-                match shares.iter_mut().find(|held| held.group == share.group) {
-                    Some(held) => {
-                        held.weight = held.weight.saturating_add(weight);
-                        held.limit = [held.limit, share.limit].into_iter().flatten().min();
-                    }
-                    None => shares.push(HostShare { weight, ..*share }),
+/// The classes before rules between pods: what suits them by their selectors, tolerations and host ports.
+fn bases(
+    views: &Views<'_>,
+    grouping: &mut Grouping,
+    order: &[usize],
+    table: &OptionTable<'_>,
+    term_options: &IxVec<TermId, BitSet<OptionId>>,
+    rows: &IxVec<NodeId, u32>,
+    units: &Units,
+) -> Vec<Base> {
+    let by_signature = grouping.selectors.signature_options(table, term_options);
+    let nodes_by_signature = nodes::signature_nodes(&grouping.selectors, rows, &views.nodes);
+    let mut bases = Vec::with_capacity(order.len());
+    for class in order {
+        let key = &grouping.keys[*class];
+        let mut options = by_signature[key.signature].clone();
+        let mut nodes = nodes_by_signature[key.signature].clone();
+        if !key.ports.is_empty() {
+            for (id, option) in table.options.enumerate() {
+                if clash(&key.ports, &table.rooms[option.room.at()].ports) {
+                    options.remove(id);
                 }
             }
-            priority = priority.max(row.priority);
-        }
-        self.demand.extend(demand);
-        self.requests.push(requests);
-        self.pods.push(Vec::new());
-        let signature = self.classes[ClassId::new(*first)].signature;
-        self.classes.push(Class {
-            count: 1,
-            priority,
-            signature,
-            options: self.option_sets.intern(options),
-            nodes: self.node_sets.intern(nodes),
-            excludes,
-            shares,
-            stands: Vec::new(),
-            bundle: bundle
-                .iter()
-                .map(|(part, count)| (ClassId::new(*part), *count))
-                .collect(),
-            held_back: false,
-        });
-    }
-}
-
-/// Classes whose host ports clash cannot share a node (S-110).
-fn exclude_ports(keys: &[&ClassKey], parts: &[Part], hosts: &mut HostRules) {
-    let with_ports: Vec<usize> = (0..parts.len())
-        .filter(|at| !keys[parts[*at].base].ports.is_empty())
-        .collect();
-    for a in &with_ports {
-        for b in &with_ports {
-            if clash(&keys[parts[*a].base].ports, &keys[parts[*b].base].ports) {
-                let bound = parts.len();
-                let set = hosts.excludes[*a].get_or_insert_with(|| BitSet::new(bound));
-                set.insert(ClassId::new(*b));
+            for (id, at) in rows.enumerate() {
+                if clash(&key.ports, &views.node_use.ports[*at as usize]) {
+                    nodes.remove(id);
+                }
             }
         }
+        let pods = std::mem::take(&mut grouping.pods[*class]);
+        bases.push(Base {
+            identity: key.identity,
+            options,
+            nodes,
+            demand: units.demand(&key.requests).collect(),
+            ports: key.ports.clone(),
+            pods: binding_order(pods, views.snapshot),
+        });
     }
+    bases
 }
 
 /// Equal pods oldest first, as Karpenter's queue has them (S-61), then by uid and name: who waits longest is placed first,

@@ -19,6 +19,8 @@ pub mod compile;
 pub mod nodes;
 pub mod options;
 pub mod selectors;
+mod stocks;
+mod tables;
 pub mod topology;
 pub mod units;
 
@@ -70,6 +72,10 @@ pub struct Class {
     pub options: SetId,
     /// Existing nodes that suit them, room apart.
     pub nodes: SetId,
+    /// Options that would suit them if there were no rules between pods: what lower bounds start from.
+    pub anywhere: SetId,
+    /// Nodes that would suit them if there were no rules between pods.
+    pub any_node: SetId,
     /// Classes that cannot share a node with this one (host ports), itself among them where one node holds one pod.
     pub excludes: Option<BitSet<ClassId>>,
     /// Groups whose number on one node is limited (spread over host names).
@@ -402,6 +408,10 @@ pub struct Symbols {
     pub requests: IxVec<ClassId, crate::model::resources::ResourceList>,
     /// What DaemonSet pods take of each room.
     pub daemons: IxVec<RoomId, crate::model::resources::ResourceList>,
+    /// Which rules between pods each class has: a position in `rule_texts`.
+    pub rules_of: IxVec<ClassId, usize>,
+    /// The rules between pods in words, by what [`rules_of`](Self::rules_of) says; the first is "none".
+    pub rule_texts: Vec<Vec<String>>,
     /// Names of the resources, in the order of the vectors.
     pub resources: Vec<crate::model::resources::Name>,
 }

@@ -138,6 +138,9 @@ pub fn room_vectors(
     vectors
 }
 
+/// What tells nodes apart: the values of the asked labels, and the taints.
+type NodeKind<'n> = (Vec<Option<&'n str>>, &'n [Taint]);
+
 /// The nodes that each signature suits. Nodes whose asked labels and taints are equal are tested once.
 /// O(nodes x asked keys + kinds x signatures).
 #[must_use]
@@ -150,7 +153,7 @@ pub fn signature_nodes(
     let by_host = names || asked.contains(HOSTNAME);
     let mut sets: IxVec<SignatureId, BitSet<NodeId>> =
         IxVec::filled(selectors.len(), BitSet::new(rows.len()));
-    let mut kinds: BTreeMap<(Vec<Option<&str>>, &[Taint]), Vec<bool>> = BTreeMap::new();
+    let mut kinds: BTreeMap<NodeKind<'_>, Vec<bool>> = BTreeMap::new();
     for (id, at) in rows.enumerate() {
         let node = &view[*at as usize];
         let mut key: Vec<Option<&str>> = asked.iter().map(|key| node.labels.get(key)).collect();

@@ -19,23 +19,18 @@ const STEPS: usize = 24;
 #[must_use]
 pub fn lower_bound(problem: &Problem, unplaced: &[u32]) -> Price {
     let dims = problem.dims;
-    let waiting: Vec<(ClassId, f64)> = problem
-        .classes
-        .ids()
-        .filter_map(|class| {
-            let placed =
-                problem.classes[class].count - unplaced.get(class.at()).copied().unwrap_or(0);
-            let elsewhere: u64 = problem
-                .nodes_of(class)
+    let waiting: Vec<(ClassId, f64)> = placed_alone(problem, unplaced)
+        .into_iter()
+        .filter_map(|(class, placed)| {
+            let row = &problem.classes[class];
+            let elsewhere: u64 = problem.node_sets[row.any_node]
                 .iter()
                 .map(|node| {
-                    u64::from(fit_count(
-                        problem.demand_of(class),
-                        problem.node_room_of(node),
-                    ))
+                    let room = problem.node_room_of(node);
+                    u64::from(fit_count(problem.demand_of(class), room))
                 })
                 .sum();
-            let count = u64::from(placed).saturating_sub(elsewhere);
+            let count = placed.saturating_sub(elsewhere);
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             (count > 0).then(|| (class, f64::from(count)))
         })
@@ -92,6 +87,28 @@ pub fn lower_bound(problem: &Problem, unplaced: &[u32]) -> Price {
     Price::from_f64(best * (1.0 - 1e-9)).unwrap_or(Price::ZERO)
 }
 
+/// The pods that are placed, by class, those in bundles counted with their own class: a bound must hold for plans that
+/// part them or send them elsewhere, too.
+fn placed_alone(problem: &Problem, unplaced: &[u32]) -> Vec<(ClassId, u64)> {
+    let mut placed = vec![0u64; problem.classes.len()];
+    for (class, row) in problem.classes.enumerate() {
+        let left = unplaced.get(class.at()).copied().unwrap_or(0);
+        let there = u64::from(row.count.saturating_sub(left));
+        if row.bundle.is_empty() {
+            placed[class.at()] += there;
+        }
+        for (part, n) in &row.bundle {
+            placed[part.at()] += there * u64::from(*n);
+        }
+    }
+    problem
+        .classes
+        .ids()
+        .zip(placed)
+        .filter(|(_, n)| *n > 0)
+        .collect()
+}
+
 fn normalise(weights: &mut [f64]) {
     let sum: f64 = weights.iter().sum();
     if sum > 0.0 {
@@ -107,7 +124,7 @@ fn normalise(weights: &mut [f64]) {
 fn shares(problem: &Problem, class: ClassId) -> Vec<(f64, Vec<f64>)> {
     let demand = problem.demand_of(class);
     let mut all: Vec<(f64, Vec<f64>)> = Vec::new();
-    for option in problem.options_of(class).iter() {
+    for option in problem.option_sets[problem.classes[class].anywhere].iter() {
         let room = problem.room_of(problem.options[option].room);
         if fit_count(demand, room) == 0 {
             continue;

@@ -211,10 +211,10 @@ impl Node {
                 .find(|(group, _, _)| *group == share.group);
             let (there, limit) = held.map_or((0, u32::MAX), |(_, there, limit)| (*there, *limit));
             let limit = limit.min(share.limit.unwrap_or(u32::MAX));
-            if share.weight > 0 {
-                count = count.min(limit.saturating_sub(there) / share.weight);
-            } else if there > limit {
-                return 0;
+            match limit.saturating_sub(there).checked_div(share.weight) {
+                Some(free) => count = count.min(free),
+                None if there > limit => return 0,
+                None => {}
             }
         }
         count

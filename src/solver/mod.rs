@@ -25,6 +25,7 @@ pub mod construct;
 pub mod existing;
 pub mod fill;
 pub mod holds;
+mod mend;
 pub mod reduce;
 pub mod score;
 pub mod search;

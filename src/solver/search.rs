@@ -240,7 +240,6 @@ fn learn(
 
 /// Multiplies the value of each class by the square root of how dear its nodes were against the plan's average, less and
 /// less as rounds go on.
-#[expect(clippy::cast_precision_loss, reason = "ratios")]
 fn raise(problem: &Problem, values: &mut [f64], built: &Built, round: f64) {
     let mut dear = vec![0.0; values.len()];
     let mut pods = vec![0.0; values.len()];

@@ -1,6 +1,7 @@
 //! Which pods a rule speaks of: rules interned, pods told apart by the rules they have and fall under.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use crate::base::hash::FastMap;
@@ -68,6 +69,46 @@ impl Rule {
                     .as_ref()
                     .is_some_and(|selector| selector.matches(labels))
         })
+    }
+}
+
+impl fmt::Display for Rule {
+    /// `spread over topology.kubernetes.io/zone (maxSkew 1)`, `affinity over kubernetes.io/hostname to app in [db]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Spread {
+                max_skew,
+                min_domains,
+                ..
+            } => {
+                write!(f, "spread over {} (maxSkew {max_skew}", self.key)?;
+                if *min_domains > 1 {
+                    write!(f, ", minDomains {min_domains}")?;
+                }
+                write!(f, ")")?;
+            }
+            Kind::Affinity => write!(f, "affinity over {}", self.key)?,
+            Kind::Anti => write!(f, "anti-affinity over {}", self.key)?,
+        }
+        let mut word = if matches!(self.kind, Kind::Spread { .. }) {
+            " among pods with"
+        } else {
+            " to pods with"
+        };
+        for scope in &self.scope {
+            let Some(selector) = &scope.selector else {
+                write!(f, "{word} no label selector, so to none")?;
+                continue;
+            };
+            for expression in &selector.expressions {
+                write!(f, "{word} {} {:?}", expression.key, expression.operator)?;
+                if !expression.values.is_empty() {
+                    write!(f, " [{}]", expression.values.join(", "))?;
+                }
+                word = " and";
+            }
+        }
+        Ok(())
     }
 }
 
@@ -300,6 +341,19 @@ impl Rules {
         (0..self.rules.len())
             .filter(|rule| self.rules[*rule].selects(namespace, labels))
             .collect()
+    }
+
+    /// The rules of each identity in words.
+    #[must_use]
+    pub fn texts(&self) -> Vec<Vec<String>> {
+        let of = |identity: &Identity| {
+            identity
+                .owned
+                .iter()
+                .map(|rule| self.rules[*rule].to_string())
+                .collect()
+        };
+        self.identities.iter().map(of).collect()
     }
 
     /// The anti-affinity rules of a pod that runs, as positions.

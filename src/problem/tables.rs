@@ -1,0 +1,183 @@
+//! The tables of a problem that have a row per class.
+
+use super::classes::{ClassKey, clash};
+use super::topology::assign::{Base, Part};
+use super::topology::host::HostRules;
+use super::{Class, ClassId, HostShare, NodeId, OptionId, SetId};
+use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
+use crate::base::index::{Ix, IxVec};
+use crate::model::resources::{Name, ResourceList};
+
+/// Sets interned by content, so that classes that suit the same places share them.
+pub(super) struct SetTable<I> {
+    pub(super) sets: IxVec<SetId, BitSet<I>>,
+    ids: FastMap<BitSet<I>, SetId>,
+}
+
+impl<I: Ix> SetTable<I> {
+    fn new() -> Self {
+        Self {
+            sets: IxVec::new(),
+            ids: FastMap::default(),
+        }
+    }
+
+    fn intern(&mut self, set: BitSet<I>) -> SetId {
+        if let Some(id) = self.ids.get(&set) {
+            return *id;
+        }
+        let id = self.sets.push(set.clone());
+        self.ids.insert(set, id);
+        id
+    }
+}
+
+/// The tables of a problem that have a row per class.
+pub(super) struct ClassTables {
+    pub(super) classes: IxVec<ClassId, Class>,
+    pub(super) demand: Vec<i64>,
+    pub(super) option_sets: SetTable<OptionId>,
+    pub(super) node_sets: SetTable<NodeId>,
+    pub(super) requests: IxVec<ClassId, ResourceList>,
+    pub(super) pods: IxVec<ClassId, Vec<u32>>,
+    /// Which rules the pods have: a position in the rules' identities.
+    pub(super) identities: IxVec<ClassId, usize>,
+}
+
+impl Default for ClassTables {
+    fn default() -> Self {
+        Self {
+            classes: IxVec::new(),
+            demand: Vec::new(),
+            option_sets: SetTable::new(),
+            node_sets: SetTable::new(),
+            requests: IxVec::new(),
+            pods: IxVec::new(),
+            identities: IxVec::new(),
+        }
+    }
+}
+
+impl ClassTables {
+    /// A row per part, then one per bundle.
+    pub(super) fn new(
+        keys: &[&ClassKey],
+        bases: &[Base],
+        mut parts: Vec<Part>,
+        hosts: &mut HostRules,
+        dims: usize,
+    ) -> Self {
+        exclude_ports(keys, &parts, hosts);
+        let mut tables = Self::default();
+        for (at, part) in parts.iter_mut().enumerate() {
+            let key = keys[part.base];
+            let base = &bases[part.base];
+            let count = part.pods.len() - hosts.bundled[at] as usize;
+            tables.demand.extend_from_slice(&base.demand);
+            tables.requests.push(key.requests.clone());
+            tables.pods.push(std::mem::take(&mut part.pods));
+            tables.identities.push(base.identity);
+            tables.classes.push(Class {
+                count: u32::try_from(count).unwrap_or(u32::MAX),
+                priority: key.priority,
+                signature: key.signature,
+                options: tables.option_sets.intern(part.options.clone()),
+                nodes: tables.node_sets.intern(part.nodes.clone()),
+                anywhere: tables.option_sets.intern(base.options.clone()),
+                any_node: tables.node_sets.intern(base.nodes.clone()),
+                excludes: hosts.excludes[at].take(),
+                shares: std::mem::take(&mut hosts.shares[at]),
+                stands: std::mem::take(&mut part.stands),
+                bundle: Vec::new(),
+                held_back: part.held_back,
+            });
+        }
+        for bundle in &hosts.bundles {
+            tables.push_bundle(bundle, &parts, dims);
+        }
+        tables
+    }
+
+    /// Adds pods that must share a node as one class: what they ask for together, where all of them suit.
+    fn push_bundle(&mut self, bundle: &[(usize, u32)], parts: &[Part], dims: usize) {
+        let Some((first, _)) = bundle.first() else {
+            return;
+        };
+        let mut options = parts[*first].options.clone();
+        let mut nodes = parts[*first].nodes.clone();
+        let mut demand = vec![0i64; dims];
+        let mut requests = ResourceList::new();
+        let mut excludes: Option<BitSet<ClassId>> = None;
+        let mut shares: Vec<HostShare> = Vec::new();
+        let mut priority = i32::MIN;
+        for (part, count) in bundle {
+            let id = ClassId::new(*part);
+            options.intersect_with(&parts[*part].options);
+            nodes.intersect_with(&parts[*part].nodes);
+            for (sum, need) in demand.iter_mut().zip(&self.demand[part * dims..][..dims]) {
+                *sum = sum.saturating_add(need.saturating_mul(i64::from(*count)));
+            }
+            let mut own = self.requests[id].clone();
+            for (name, quantity) in self.requests[id].iter() {
+                own.set_shared(Name::clone(name), quantity.times(i64::from(*count)));
+            }
+            requests.add(&own);
+            let row = &self.classes[id];
+            if let Some(set) = &row.excludes {
+                excludes
+                    .get_or_insert_with(|| BitSet::new(set.bound()))
+                    .union_with(set);
+            }
+            for share in &row.shares {
+                let weight = share.weight.saturating_mul(*count);
+                match shares.iter_mut().find(|held| held.group == share.group) {
+                    Some(held) => {
+                        held.weight = held.weight.saturating_add(weight);
+                        held.limit = [held.limit, share.limit].into_iter().flatten().min();
+                    }
+                    None => shares.push(HostShare { weight, ..*share }),
+                }
+            }
+            priority = priority.max(row.priority);
+        }
+        self.demand.extend(demand);
+        self.requests.push(requests);
+        self.pods.push(Vec::new());
+        self.identities.push(0);
+        let signature = self.classes[ClassId::new(*first)].signature;
+        self.classes.push(Class {
+            count: 1,
+            priority,
+            signature,
+            anywhere: self.option_sets.intern(options.clone()),
+            any_node: self.node_sets.intern(nodes.clone()),
+            options: self.option_sets.intern(options),
+            nodes: self.node_sets.intern(nodes),
+            excludes,
+            shares,
+            stands: Vec::new(),
+            bundle: bundle
+                .iter()
+                .map(|(part, count)| (ClassId::new(*part), *count))
+                .collect(),
+            held_back: false,
+        });
+    }
+}
+
+/// Classes whose host ports clash cannot share a node (S-110).
+fn exclude_ports(keys: &[&ClassKey], parts: &[Part], hosts: &mut HostRules) {
+    let with_ports: Vec<usize> = (0..parts.len())
+        .filter(|at| !keys[parts[*at].base].ports.is_empty())
+        .collect();
+    for a in &with_ports {
+        for b in &with_ports {
+            if clash(&keys[parts[*a].base].ports, &keys[parts[*b].base].ports) {
+                let bound = parts.len();
+                let set = hosts.excludes[*a].get_or_insert_with(|| BitSet::new(bound));
+                set.insert(ClassId::new(*b));
+            }
+        }
+    }
+}

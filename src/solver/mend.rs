@@ -1,0 +1,180 @@
+//! Mending a plan without moving pods apart: cheaper options for what nodes hold, and fewer, larger nodes.
+
+use super::construct::{Built, Workshop, give_back, take};
+use super::holds::{joint_state, keeps_min_values, may_share, total_demand};
+use super::{Group, Target};
+use crate::base::index::Ix as _;
+use crate::problem::{ClassId, OptionId, Problem, fits};
+
+impl Workshop<'_> {
+    /// Replaces each node's option by the cheapest of the same weight that holds its content.
+    pub fn downsize(&mut self, built: &mut Built) {
+        for at in 0..built.groups.len() {
+            let group = &built.groups[at];
+            let Target::Option(option) = group.target else {
+                continue;
+            };
+            let times = group.times;
+            if let Some(better) = self.cheaper(&group.content, option, times, &built.stocks) {
+                give_back(self.problem, &mut built.stocks, option, times);
+                take(self.problem, &mut built.stocks, better, times);
+                built.groups[at].target = Target::Option(better);
+            }
+        }
+    }
+
+    /// The cheapest option of the same weight as `old` that holds `content` and costs less than `old`, if there is one.
+    fn cheaper(
+        &mut self,
+        content: &[(ClassId, u32)],
+        old: OptionId,
+        times: u32,
+        stocks: &[i128],
+    ) -> Option<OptionId> {
+        let problem = self.problem;
+        let tiers = self.tiers;
+        let weight = problem.pools[problem.options[old].pool].weight;
+        let limit = problem.options[old].cost;
+        total_demand(problem, content, &mut self.total);
+        let tier = tiers.tiers.iter().find(|tier| tier.weight == weight)?;
+        // Candidates stand cheapest first.
+        for candidate in &tier.priced {
+            if candidate.cost >= limit {
+                return None;
+            }
+            self.node.work += 1;
+            let row = &problem.options[candidate.option];
+            if fits(&self.total, problem.room_of(row.room))
+                && joint_state(problem, candidate.option, content).is_some()
+                && keeps_min_values(problem, row.pool, content, None)
+                && exchange_allowed(problem, stocks, &[(old, times)], candidate.option, times)
+            {
+                return Some(candidate.option);
+            }
+        }
+        None
+    }
+
+    /// Joins nodes whose pods one larger node of the same weight holds at no higher cost: fewer nodes for the same money
+    /// (M-1 (5)), and less money where the larger node is cheaper. O(distinct nodes^2 x candidates) at most, bounded.
+    pub fn merge(&mut self, built: &mut Built) {
+        let mut tries = MERGE_TRIES;
+        let mut at = 0;
+        while at < built.groups.len() {
+            let mut other = at;
+            let mut joined = false;
+            while other < built.groups.len() && tries > 0 {
+                tries -= 1;
+                if self.join_pair(built, at, other) {
+                    joined = true;
+                    break;
+                }
+                other += 1;
+            }
+            // What was joined may be joined again; what stands at `at` now has not been tried.
+            if !joined {
+                at += 1;
+            }
+        }
+        built.groups.retain(|group| group.times > 0);
+    }
+
+    fn join_pair(&mut self, built: &mut Built, a: usize, b: usize) -> bool {
+        let problem = self.problem;
+        let (x, y) = (&built.groups[a], &built.groups[b]);
+        let (Target::Option(old_x), Target::Option(old_y)) = (x.target, y.target) else {
+            return false;
+        };
+        let times = if a == b {
+            x.times / 2
+        } else {
+            x.times.min(y.times)
+        };
+        let weight = problem.pools[problem.options[old_x].pool].weight;
+        if times == 0 || problem.pools[problem.options[old_y].pool].weight != weight {
+            return false;
+        }
+        let mut content = x.content.clone();
+        for (class, count) in &y.content {
+            match content.iter_mut().find(|(held, _)| held == class) {
+                Some((_, held)) => *held += count,
+                None => content.push((*class, *count)),
+            }
+        }
+        if !may_share(problem, &content) {
+            return false;
+        }
+        let limit = problem.options[old_x].cost + problem.options[old_y].cost;
+        total_demand(problem, &content, &mut self.total);
+        let Some(tier) = self.tiers.tiers.iter().find(|tier| tier.weight == weight) else {
+            return false;
+        };
+        for candidate in &tier.priced {
+            if candidate.cost > limit {
+                return false;
+            }
+            self.node.work += 1;
+            let row = &problem.options[candidate.option];
+            if fits(&self.total, problem.room_of(row.room))
+                && no_dearer(problem, candidate.option, old_x, old_y)
+                && joint_state(problem, candidate.option, &content).is_some()
+                && keeps_min_values(problem, row.pool, &content, None)
+                && exchange_allowed(
+                    problem,
+                    &built.stocks,
+                    &[(old_x, times), (old_y, times)],
+                    candidate.option,
+                    times,
+                )
+            {
+                give_back(problem, &mut built.stocks, old_x, times);
+                give_back(problem, &mut built.stocks, old_y, times);
+                take(problem, &mut built.stocks, candidate.option, times);
+                built.groups[a].times -= times;
+                built.groups[b].times -= times;
+                let target = Target::Option(candidate.option);
+                built.groups.push(Group {
+                    target,
+                    content,
+                    times,
+                });
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// How many pairs of distinct nodes one merge looks at: all of them in plans of up to some hundred distinct nodes.
+const MERGE_TRIES: u32 = 40_000;
+
+/// Whether `new` costs no more than `a` and `b` together, exactly.
+fn no_dearer(problem: &Problem, new: OptionId, a: OptionId, b: OptionId) -> bool {
+    let estimate = |option: OptionId| problem.options[option].estimate;
+    match (estimate(new), estimate(a), estimate(b)) {
+        (Some(new), Some(a), Some(b)) => new <= a + b + problem.node_penalty,
+        (Some(_), _, _) => true,
+        (None, _, _) => false,
+    }
+}
+
+/// Whether `times` nodes of `new` fit the stocks once the `old` ones are given back.
+fn exchange_allowed(
+    problem: &Problem,
+    stocks: &[i128],
+    old: &[(OptionId, u32)],
+    new: OptionId,
+    times: u32,
+) -> bool {
+    problem.options[new].uses.iter().all(|(stock, amount)| {
+        let freed: i128 = old
+            .iter()
+            .flat_map(|(option, times)| {
+                let uses = problem.options[*option].uses.iter();
+                uses.filter(|(held, _)| held == stock)
+                    .map(move |(_, held)| held * i128::from(*times))
+            })
+            .sum();
+        amount * i128::from(times) <= stocks[stock.at()] + freed
+    })
+}
