@@ -26,7 +26,7 @@ pub(crate) fn quantity(data: &[u8]) {
     }
     let _ = (
         value + value,
-        value - value,
+        Quantity::ZERO - value,
         -value,
         value.times(i64::MAX),
         value.units_ceil(),

@@ -683,3 +683,38 @@ fn m9_nodes_of_unknown_price_are_noted_and_groups_explained() {
         assert_eq!(compiled.explain_instance_group(plan, "ig-2"), None);
     });
 }
+
+/// A pod of app `web` that repels its like over `key` (required anti-affinity).
+fn repelling(snapshot: &mut tetrapod::model::cluster::Snapshot, key: &str) {
+    use tetrapod::model::affinity::PodAffinityTerm;
+    use tetrapod::model::label::{LabelSelector, Labels, SelectorExpression, SelectorOperator};
+    for pod in &mut snapshot.pods {
+        let expression = SelectorExpression::new("app", SelectorOperator::In, vec!["web".into()]);
+        let mut term = PodAffinityTerm::default();
+        term.topology_key = key.into();
+        term.label_selector = Some(LabelSelector::new(vec![expression]));
+        pod.labels = std::sync::Arc::new(Labels::from_iter([("app", "web")]));
+        let mut spec = (*pod.spec).clone();
+        spec.affinity.anti_required = vec![term];
+        pod.spec = std::sync::Arc::new(spec);
+    }
+}
+
+/// S-139: a rule between pods that leaves no domain is named as such.
+#[test]
+fn a_rule_between_pods_that_finds_no_domain_is_the_reason_s139() {
+    let plan = world()
+        .pool("default")
+        .types("small 4cpu 16Gi $1 z1,z2")
+        .pod("3x cpu=1")
+        .with(|snapshot| repelling(snapshot, tetrapod::model::label::ZONE))
+        .plan();
+    assert_eq!(plan.totals.scheduled, 2, "one pod for each of the two zones");
+    let left = &plan.unschedulable[0];
+    assert_eq!(left.code.as_ref(), "topology");
+    assert!(
+        left.reason.contains("anti-affinity over topology.kubernetes.io/zone"),
+        "{}",
+        left.reason
+    );
+}

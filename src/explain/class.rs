@@ -34,7 +34,10 @@ impl Explainer<'_, '_> {
         let refused = self.views.pools.refused.clone();
 
         let others = pools.len().saturating_sub(1);
+        let rules = self.rules_reason(class);
+        let nothing_else = pools.first().is_none_or(|head| head.rank.0 == 0);
         let (code, mut summary) = match (pools.first(), refused.first()) {
+            _ if rules.is_some() && nothing_else => (Code::Topology, String::new()),
             (Some(head), _) => (head.reason.code, head.summary.clone()),
             (None, Some(head)) => (
                 head.code,
@@ -45,7 +48,9 @@ impl Explainer<'_, '_> {
             ),
             (None, None) => (Code::NoNodePools, NO_POOLS.to_owned()),
         };
-        if others > 0 {
+        if let Some(rules) = rules.as_ref().filter(|_| code == Code::Topology) {
+            summary.clone_from(&rules.message);
+        } else if others > 0 {
             let plural = if others == 1 { "" } else { "s" };
             summary.push_str(&format!(
                 "; {others} other NodePool{plural} cannot take it either"
@@ -57,11 +62,35 @@ impl Explainer<'_, '_> {
         }
         reasons.extend(nodes);
         reasons.extend(refused);
+        if let Some(rules) = rules {
+            let first = if code == Code::Topology {
+                0
+            } else {
+                reasons.len()
+            };
+            reasons.insert(first, rules);
+        }
         Explained {
             code,
             summary: Name::from(summary),
             reasons: Arc::new(reasons),
         }
+    }
+
+    /// The rules between pods that the class has, and how far they went (S-139); `None` without rules.
+    fn rules_reason(&self, class: ClassId) -> Option<Reason> {
+        let row = &self.problem.classes[class];
+        let texts = self.symbols.rule_texts.get(self.symbols.rules_of[class])?;
+        if texts.is_empty() {
+            return None;
+        }
+        let fate = if row.held_back {
+            "no domain or node is left in which its rules between pods hold"
+        } else {
+            "its rules between pods leave it places that have no room, offering or limit left"
+        };
+        let message = format!("{fate}: {}", texts.join("; "));
+        Some(Reason::new("rules between pods", Code::Topology, message))
     }
 
     /// How everything suits the class's signature; shared by classes that differ in amounts only.
