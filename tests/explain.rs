@@ -709,11 +709,15 @@ fn a_rule_between_pods_that_finds_no_domain_is_the_reason_s139() {
         .pod("3x cpu=1")
         .with(|snapshot| repelling(snapshot, tetrapod::model::label::ZONE))
         .plan();
-    assert_eq!(plan.totals.scheduled, 2, "one pod for each of the two zones");
+    assert_eq!(
+        plan.totals.scheduled, 2,
+        "one pod for each of the two zones"
+    );
     let left = &plan.unschedulable[0];
     assert_eq!(left.code.as_ref(), "topology");
     assert!(
-        left.reason.contains("anti-affinity over topology.kubernetes.io/zone"),
+        left.reason
+            .contains("anti-affinity over topology.kubernetes.io/zone"),
         "{}",
         left.reason
     );

@@ -7,6 +7,23 @@ use super::framing::Broken;
 use crate::model::cluster::Snapshot;
 
 /// The long lists of a snapshot, which are read item by item.
+/// The fields of a snapshot apart from the long lists, which are streamed.
+const FIELDS: [&str; 13] = [
+    "options",
+    "nodePools",
+    "nodeClasses",
+    "instanceTypes",
+    "cluster",
+    "daemonSets",
+    "podDisruptionBudgets",
+    "namespaces",
+    "volumeClaims",
+    "volumes",
+    "storageClasses",
+    "csiNodes",
+    "podGroups",
+];
+
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part {
     Pods,
@@ -94,17 +111,12 @@ impl Collector {
         Ok(())
     }
 
-    /// Takes an object at the top of a document that states no kind: a snapshot without pods, or something else.
+    /// Takes an object at the top of a document that states no kind: a snapshot without pods and nodes, or something
+    /// else. A snapshot leaves empty lists out, so it is known by having no field of its own making.
     pub(super) fn kindless_text(&mut self, text: &[u8]) -> Result<(), Broken> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Look {
-            node_pools: Option<serde::de::IgnoredAny>,
-            node_classes: Option<serde::de::IgnoredAny>,
-            options: Option<serde::de::IgnoredAny>,
-        }
-        if let Ok(look) = serde_json::from_slice::<Look>(text)
-            && (look.node_pools.is_some() || look.node_classes.is_some() || look.options.is_some())
+        type Fields = std::collections::BTreeMap<String, serde::de::IgnoredAny>;
+        if let Ok(fields) = serde_json::from_slice::<Fields>(text)
+            && fields.keys().all(|field| FIELDS.contains(&field.as_str()))
         {
             return self.snapshot_text(text, false);
         }
