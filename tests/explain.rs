@@ -707,7 +707,7 @@ fn a_rule_between_pods_that_finds_no_domain_is_the_reason_s139() {
         .pool("default")
         .types("small 4cpu 16Gi $1 z1,z2")
         .pod("3x cpu=1")
-        .with(|snapshot| repelling(snapshot, tetrapod::model::label::ZONE))
+        .with(|snapshot| repelling(snapshot, ZONE))
         .plan();
     assert_eq!(
         plan.totals.scheduled, 2,
