@@ -1,0 +1,60 @@
+//! How long planning takes, step by step, on shapes that grow: `cargo bench`. Times are kept here and never asserted.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use tetrapod::Snapshot;
+use tetrapod::model::options::Effort;
+use tetrapod::scheduler::{Capacity, Compiled};
+use tetrapod::shapes::{Params, Shape, generate};
+
+fn snapshot(shape: Shape, pods: usize, nodes: usize, effort: Effort) -> Snapshot {
+    let mut snapshot = generate(shape, Params::new(pods, 1).with_nodes(nodes));
+    snapshot.options.effort = effort;
+    snapshot
+}
+
+/// Compile and solve at the least effort: what grows with the input.
+fn growth(c: &mut Criterion) {
+    let mut group = c.benchmark_group("compile+solve fast");
+    group.sample_size(10);
+    for (shape, pods, nodes) in [
+        (Shape::Identical, 10_000, 0),
+        (Shape::Identical, 100_000, 0),
+        (Shape::Gpu, 2_000, 0),
+        (Shape::Diverse, 1_000, 0),
+        (Shape::Packed, 1_000, 300),
+        (Shape::Estimator, 51_000, 0),
+    ] {
+        let snapshot = snapshot(shape, pods, nodes, Effort::Fast);
+        let capacity = Capacity::new(&snapshot);
+        group.throughput(Throughput::Elements(pods as u64));
+        group.bench_with_input(
+            BenchmarkId::new(format!("{shape:?}"), pods),
+            &snapshot,
+            |b, s| {
+                b.iter(|| black_box(Compiled::new(s, &capacity).solve()));
+            },
+        );
+    }
+    group.finish();
+}
+
+/// The steps apart, at the default effort.
+fn steps(c: &mut Criterion) {
+    let mut group = c.benchmark_group("steps, gpu 2000");
+    group.sample_size(10);
+    let snapshot = snapshot(Shape::Gpu, 2_000, 0, Effort::Balanced);
+    let capacity = Capacity::new(&snapshot);
+    group.bench_function("compile", |b| {
+        b.iter(|| black_box(Compiled::new(&snapshot, &capacity)))
+    });
+    let compiled = Compiled::new(&snapshot, &capacity);
+    group.bench_function("solve", |b| b.iter(|| black_box(compiled.solve())));
+    let outcome = compiled.solve();
+    group.bench_function("plan", |b| b.iter(|| black_box(compiled.plan(&outcome))));
+    group.finish();
+}
+
+criterion_group!(benches, growth, steps);
+criterion_main!(benches);
