@@ -89,7 +89,7 @@ pub(crate) fn plan(data: &[u8]) {
 }
 
 /// The same objects in another order.
-fn shuffled(snapshot: &Snapshot, rng: &mut Rng) -> Snapshot {
+pub(crate) fn shuffled(snapshot: &Snapshot, rng: &mut Rng) -> Snapshot {
     let mut other = snapshot.clone();
     shuffle(&mut other.pods, rng);
     shuffle(&mut other.nodes, rng);

@@ -41,22 +41,6 @@ impl Context {
         self.pools.borrow_mut().names.text(text)
     }
 
-    /// Replaces the parts of `pod` by the shared copies of their equals, and notes its times.
-    pub(super) fn share_parts(&self, pod: &mut Pod) {
-        let mut pools = self.pools.borrow_mut();
-        pod.namespace = pools.names.share(Name::clone(&pod.namespace));
-        pod.spec = pools.specs.share(Arc::clone(&pod.spec));
-        pod.labels = pools.labels.share(Arc::clone(&pod.labels));
-        pod.annotations = pools.labels.share(Arc::clone(&pod.annotations));
-        pod.owners = pools.owners.share(Arc::clone(&pod.owners));
-        if let Some(node) = &mut pod.node_name {
-            *node = pools.names.share(Name::clone(node));
-        }
-        for time in [pod.created, pod.deleted].into_iter().flatten() {
-            self.note_time(time);
-        }
-    }
-
     /// Notes that `time` was found in the input (M-17).
     pub(super) fn note_time(&self, time: Timestamp) {
         self.newest.set(self.newest.get().max(Some(time)));

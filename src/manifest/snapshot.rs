@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use super::collect::Collector;
+use super::export;
 use super::framing::Broken;
 use crate::model::cluster::Snapshot;
 
@@ -49,26 +50,30 @@ impl Collector {
         text: &[u8],
         at: usize,
     ) -> Result<(), Broken> {
-        self.admit()?;
+        let mut piece = Snapshot::default();
         match part {
-            Part::Pods => {
-                if let Some(mut pod) =
-                    self.snapshot_value::<crate::model::pod::Pod>(text, "pods", at)
-                {
-                    self.context.share_parts(&mut pod);
-                    self.add_pod(pod);
-                }
-            }
-            Part::Nodes => {
-                let node = self.snapshot_value(text, "nodes", at);
-                self.snapshot.nodes.extend(node);
-            }
+            Part::Pods => piece.pods.extend(self.snapshot_value(text, "pods", at)),
+            Part::Nodes => piece.nodes.extend(self.snapshot_value(text, "nodes", at)),
             Part::NodeClaims => {
                 let claim = self.snapshot_value(text, "nodeClaims", at);
-                self.snapshot.node_claims.extend(claim);
+                piece.node_claims.extend(claim);
             }
         }
-        Ok(())
+        self.as_manifests(&piece)
+    }
+
+    /// Takes the objects of `piece` as if they stood in manifests, so that they are held to the same rules.
+    fn as_manifests(&mut self, piece: &Snapshot) -> Result<(), Broken> {
+        let text = export::objects_text(piece);
+        let list: serde_json::Value = serde_json::from_slice(&text)
+            .map_err(|error| Broken::new(error.to_string(), "a snapshot"))?;
+        let items = list["items"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        items
+            .iter()
+            .try_for_each(|item| self.object(item, None, None))
     }
 
     fn snapshot_value<T: DeserializeOwned>(
@@ -100,7 +105,13 @@ impl Collector {
             ));
         }
         match serde_json::from_slice::<Snapshot>(text) {
-            Ok(read) => self.merge(read),
+            Ok(mut read) => {
+                self.snapshot.options = std::mem::take(&mut read.options);
+                if let Some(cluster) = read.cluster.take() {
+                    self.snapshot.cluster = Some(cluster);
+                }
+                self.as_manifests(&read)?;
+            }
             Err(error) => self.fault(
                 "Snapshot",
                 String::new(),
@@ -133,24 +144,5 @@ impl Collector {
                 .try_for_each(|(at, item)| self.object(item, Some(at), None)),
             None => self.object(value, None, None),
         }
-    }
-
-    /// Adds `read` to what is there; its options replace what was stated before.
-    fn merge(&mut self, read: Snapshot) {
-        let held = &mut self.snapshot;
-        held.options = read.options;
-        held.node_pools.extend(read.node_pools);
-        held.node_classes.extend(read.node_classes);
-        held.instance_types.extend(read.instance_types);
-        held.cluster = read.cluster.or_else(|| held.cluster.take());
-        held.daemon_sets.extend(read.daemon_sets);
-        held.pod_disruption_budgets
-            .extend(read.pod_disruption_budgets);
-        held.namespaces.extend(read.namespaces);
-        held.volume_claims.extend(read.volume_claims);
-        held.volumes.extend(read.volumes);
-        held.storage_classes.extend(read.storage_classes);
-        held.csi_nodes.extend(read.csi_nodes);
-        held.pod_groups.extend(read.pod_groups);
     }
 }

@@ -35,10 +35,12 @@ pub struct Daemon<'a> {
     tolerations: Vec<Toleration>,
 }
 
-/// The DaemonSets of a snapshot. Those that use resource claims are skipped (S-22).
+/// The DaemonSets of a snapshot in name order. Those that use resource claims are skipped (S-22).
 #[must_use]
 pub fn daemons(sets: &[DaemonSet]) -> Vec<Daemon<'_>> {
-    sets.iter()
+    let mut sets: Vec<&DaemonSet> = sets.iter().collect();
+    sets.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    sets.into_iter()
         .filter(|set| !set.spec.uses_resource_claims())
         .map(|set| {
             let added = ADDED_TOLERATIONS.iter().map(|key| Toleration::exists(*key));

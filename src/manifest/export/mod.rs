@@ -44,6 +44,24 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     if let Some(cluster) = &snapshot.cluster {
         list.item(&capacity::cluster(cluster))?;
     }
+    objects(&mut list, snapshot)?;
+    list.finish()
+}
+
+/// The objects of `snapshot` as a list, without options and cluster record: by which a snapshot's own JSON is read as
+/// strictly as manifests are.
+pub(super) fn objects_text(snapshot: &Snapshot) -> Vec<u8> {
+    let mut text = Vec::new();
+    let written = List::start(&mut text).and_then(|mut list| {
+        objects(&mut list, snapshot)?;
+        list.finish()
+    });
+    // Writing to memory does not fail; if it did, the text would be cut off and refused by the reader.
+    drop(written);
+    text
+}
+
+fn objects(list: &mut List<'_>, snapshot: &Snapshot) -> io::Result<()> {
     list.items(&snapshot.node_pools, karpenter::node_pool)?;
     list.items(&snapshot.node_classes, capacity::node_class)?;
     list.items(&snapshot.instance_types, capacity::instance_types)?;
@@ -66,7 +84,7 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
         pod::write(each, &mut specs, &mut list.text)?;
         list.end()?;
     }
-    list.finish()
+    Ok(())
 }
 
 /// A list that is being written.
