@@ -4,14 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::fault::shortened;
 use super::intern::Pools;
 use crate::base::time::{Span, Timestamp};
-use crate::model::pod::Pod;
 use crate::model::price::Price;
 use crate::model::quantity::Quantity;
 use crate::model::resources::{Name, ResourceList};
