@@ -3,7 +3,8 @@
 //! Give every resource a weight, the weights adding up to 1. A pod's value is the least, over the options that suit it,
 //! of the option's price times the weighted sum of the shares of a node that the pod takes. The pods on one node take at
 //! most all of each resource, so their values together are at most the price of the node, whatever its option. Hence the
-//! values of all pods together are at most the price of any plan. The bound is the best over several weightings.
+//! values of all pods together are at most the price of any plan. The bound is the best over several weightings, and over
+//! what the pods of one class cost alone.
 
 use crate::base::index::Ix as _;
 use crate::model::price::Price;
@@ -83,6 +84,9 @@ pub fn lower_bound(problem: &Problem, unplaced: &[u32]) -> Price {
             *weight *= (pull / total).max(1e-3).sqrt();
         }
     }
+    for (class, count) in &waiting {
+        best = best.max(alone(problem, *class, *count));
+    }
     // Sums of floats may be off by a few units in the last place; the bound must not be.
     Price::from_f64(best * (1.0 - 1e-9)).unwrap_or(Price::ZERO)
 }
@@ -140,6 +144,27 @@ fn shares(problem: &Problem, class: ClassId) -> Vec<(f64, Vec<f64>)> {
         }
     }
     all
+}
+
+/// What `count` pods of one class cost if every other pod were free: a node that holds at most n of them costs at least
+/// 1/n of its price for each, and some node that holds one must be bought.
+fn alone(problem: &Problem, class: ClassId, count: f64) -> f64 {
+    let demand = problem.demand_of(class);
+    let (mut each, mut one) = (f64::INFINITY, f64::INFINITY);
+    for option in problem.option_sets[problem.classes[class].anywhere].iter() {
+        let room = problem.room_of(problem.options[option].room);
+        let fit = fit_count(demand, room);
+        if fit > 0 {
+            let price = known_price(problem, option);
+            each = each.min(price / f64::from(fit));
+            one = one.min(price);
+        }
+    }
+    if one.is_finite() {
+        one.max(each * count)
+    } else {
+        0.0
+    }
 }
 
 fn known_price(problem: &Problem, option: OptionId) -> f64 {
