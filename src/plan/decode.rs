@@ -193,9 +193,22 @@ impl<'d, 'a> Decoder<'d, 'a> {
         take(problem, &mut self.stocks, chosen, 1);
 
         let (zones, capacity_types, listed) = self.widest(pool, chosen, &allowed);
+        // Types with a cheaper offering in the claim's zones and capacity types cannot be listed: it would be taken, and
+        // it does not hold the pods or breaks a limit.
+        let inside = |option: OptionId| {
+            let (_, offering) = self.parts(option);
+            zones.contains(&offering.zone) && capacity_types.contains(&offering.capacity_type)
+        };
+        let undercut: Vec<&Name> = problem.pools[pool]
+            .options
+            .iter()
+            .filter(|option| inside(*option) && by_price(problem, *option, chosen).is_lt())
+            .map(|option| &self.parts(option).0.name)
+            .collect();
         let dear: Vec<OptionId> = holding
             .iter()
             .filter(|option| by_price(problem, chosen, *option) != Ordering::Greater)
+            .filter(|option| !undercut.contains(&&self.parts(*option).0.name))
             .collect();
         let mut within = BitSet::new(problem.options.len());
         listed.iter().for_each(|option| within.insert(*option));
