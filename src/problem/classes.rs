@@ -9,7 +9,6 @@ use super::SignatureId;
 use super::selectors::Selectors;
 use super::topology::rules::Rules;
 use crate::base::hash::FastMap;
-use crate::base::index::Ix as _;
 use crate::explain::reason::{Code, Reason};
 use crate::model::cluster::Snapshot;
 use crate::model::pod::{HostPort, Pod, PodSpec};
@@ -167,10 +166,4 @@ pub fn canonical_order(grouping: &Grouping, snapshot: &Snapshot) -> Vec<usize> {
 #[must_use]
 pub fn clash(a: &[HostPort], b: &[HostPort]) -> bool {
     a.iter().any(|x| b.iter().any(|y| x.clashes_with(y)))
-}
-
-/// The identifier of the class at `position` of the canonical order.
-#[must_use]
-pub fn id(position: usize) -> super::ClassId {
-    super::ClassId::new(position)
 }

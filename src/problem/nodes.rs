@@ -11,7 +11,7 @@ use crate::base::index::{Ix as _, IxVec};
 use crate::model::cluster::Snapshot;
 use crate::model::label::HOSTNAME;
 use crate::model::pod::{HostPort, Pod, PodSpec};
-use crate::model::resources::{Name, ResourceList};
+use crate::model::resources::ResourceList;
 use crate::model::taint::Taint;
 use crate::view::daemons::Daemon;
 use crate::view::nodes::ExistingNode;
@@ -170,12 +170,4 @@ pub fn signature_nodes(
         }
     }
     sets
-}
-
-/// Names for messages.
-#[must_use]
-pub fn names(rows: &IxVec<NodeId, u32>, view: &[ExistingNode<'_>]) -> IxVec<NodeId, Name> {
-    rows.iter()
-        .map(|at| Name::clone(&view[*at as usize].name))
-        .collect()
 }

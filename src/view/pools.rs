@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explain::reason::{Code, Reason};
-use crate::hyperpod::capacity::{self, ClassCapacity};
+use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
 use crate::model::label;
@@ -36,12 +36,6 @@ pub struct Pools<'a> {
     pub templates: Vec<Template<'a>>,
     /// One reason per pool left out.
     pub refused: Vec<Reason>,
-}
-
-/// The capacity of every node class that a pool or a document names.
-#[must_use]
-pub fn resolve_capacity(snapshot: &Snapshot) -> BTreeMap<Name, ClassCapacity> {
-    capacity::resolve(snapshot)
 }
 
 impl<'a> Pools<'a> {
