@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::options::OptionTable;
+use super::sets::Sets;
 use super::tables::ClassTables;
 use super::topology::assign::{Base, Ground};
 use super::topology::domains::{Domains, Standing};
-use super::sets::Sets;
 use super::topology::phases::profiles;
 use super::topology::places::shapes;
 use super::topology::rules::Rules;
@@ -154,14 +154,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let domain_rules = ground.domain_rules(&tallies);
     let mut hosts = ground.host_rules(&mut sets, &bases, &mut parts, &standing);
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
-    let tables = ClassTables::new(
-        &keys,
-        &bases,
-        &ground.shapes,
-        parts,
-        &mut hosts,
-        &mut sets,
-    );
+    let tables = ClassTables::new(&keys, &bases, &ground.shapes, parts, &mut hosts, &mut sets);
 
     let pools = table.pools();
     let mut pairs = table.pairs;

@@ -1,9 +1,9 @@
 //! The tables of a problem that have a row per class.
 
 use super::classes::{ClassKey, clash};
+use super::sets::Sets;
 use super::topology::assign::{Base, Part};
 use super::topology::host::HostRules;
-use super::sets::Sets;
 use super::{Class, ClassId, HostShare};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};

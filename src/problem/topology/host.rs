@@ -152,7 +152,8 @@ impl Ground<'_> {
         };
         let owned = |profile: &Profile| -> Vec<(usize, u32)> {
             let all = profile.owned.iter();
-            all.filter_map(|rule| Some((*rule, spread(rule)?))).collect()
+            all.filter_map(|rule| Some((*rule, spread(rule)?)))
+                .collect()
         };
         let loose = |profile: &Profile| owned(profile).iter().any(|(r, _)| !profile.counts(*r));
         let mut knots: BTreeMap<u32, (usize, bool)> = BTreeMap::new();
@@ -177,20 +178,23 @@ impl Ground<'_> {
                 if own.is_empty() {
                     continue;
                 }
-                let many = knots.get(&profile.knot).is_some_and(|(n, l)| *l && *n > FEW_KINDS);
+                let many = knots
+                    .get(&profile.knot)
+                    .is_some_and(|(n, l)| *l && *n > FEW_KINDS);
                 let limit = own.iter().find(|(r, _)| r == rule).map(|(_, skew)| *skew);
                 let weight = u32::from(profile.counts(*rule));
-                let mut add = |group: u32, weight: u32, limit: Option<u32>| {
-                    match shares.iter_mut().find(|share| share.group == group) {
-                        Some(held) => {
-                            held.limit = [held.limit, limit].into_iter().flatten().min();
-                        }
-                        None => shares.push(HostShare {
-                            group,
-                            weight,
-                            limit,
-                        }),
+                let mut add = |group: u32, weight: u32, limit: Option<u32>| match shares
+                    .iter_mut()
+                    .find(|share| share.group == group)
+                {
+                    Some(held) => {
+                        held.limit = [held.limit, limit].into_iter().flatten().min();
                     }
+                    None => shares.push(HostShare {
+                        group,
+                        weight,
+                        limit,
+                    }),
                 };
                 if (weight > 0 && limit.is_some()) || (!many && (weight > 0 || limit.is_some())) {
                     let at = group(None, *rule, &mut groups);
@@ -341,12 +345,7 @@ struct Bundle<'b> {
 }
 
 impl<'b> Bundle<'b> {
-    fn new(
-        ground: &'b Ground<'b>,
-        sets: &'b Sets,
-        bases: &'b [Base],
-        parts: &'b [Part],
-    ) -> Self {
+    fn new(ground: &'b Ground<'b>, sets: &'b Sets, bases: &'b [Base], parts: &'b [Part]) -> Self {
         Self {
             ground,
             sets,

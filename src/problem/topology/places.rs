@@ -8,7 +8,7 @@ use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::problem::sets::Sets;
-use crate::problem::{NodeId, OptionId, SetId, fit_count, fits, largest_share};
+use crate::problem::{NodeId, OptionId, RoomId, SetId, fit_count, fits, largest_share};
 
 /// A place for pods of one class.
 #[derive(Debug, Clone)]
@@ -51,7 +51,15 @@ impl Place {
 pub struct Places {
     lists: FastMap<(SetId, SetId, u32, Vec<usize>), Rc<Vec<Place>>>,
     here: FastMap<(SetId, SetId, Vec<usize>, Vec<Value>), (SetId, SetId)>,
-    distinct: FastMap<SetId, Rc<Vec<OptionId>>>,
+    buyable: FastMap<(SetId, Vec<usize>), Rc<Vec<Buyable>>>,
+}
+
+/// What can be bought at one place.
+#[derive(Debug)]
+struct Buyable {
+    values: Vec<Value>,
+    /// Distinct rooms and prices.
+    nodes: Vec<(RoomId, f64)>,
 }
 
 /// Whether the stocks allow one node of `option`.
@@ -86,21 +94,21 @@ impl Places {
             })
         };
         let demand = &ground.shapes[base.shape as usize];
-        for option in self.distinct(ground, sets, base.options).iter() {
-            let row = &ground.table.options[*option];
-            let room = ground.room(*option);
-            if !fits(demand, room) {
-                continue;
+        for buyable in self.buyable(ground, sets, base.options, keys).iter() {
+            let (mut each, mut least) = (f64::INFINITY, f64::INFINITY);
+            for (room, cost) in &buyable.nodes {
+                let room = &ground.rooms[room.at() * ground.dims..][..ground.dims];
+                if fits(demand, room) {
+                    each = each.min(cost * largest_share(demand, room));
+                    least = least.min(*cost);
+                }
             }
-            let values = keys
-                .iter()
-                .map(|key| ground.domains.keys[*key].options[*option])
-                .collect();
-            let at = at(values, &mut places);
-            let place = &mut places[at];
-            place.buyable = true;
-            place.each = place.each.min(row.cost * largest_share(demand, room));
-            place.least = place.least.min(row.cost);
+            if least.is_finite() {
+                let at = at(buyable.values.clone(), &mut places);
+                let place = &mut places[at];
+                place.buyable = true;
+                (place.each, place.least) = (each, least);
+            }
         }
         for node in sets.nodes.get(base.nodes).iter() {
             let count = fit_count(demand, ground.node_room(node));
@@ -120,25 +128,44 @@ impl Places {
         list
     }
 
-    /// The options of a set that the stocks allow once, one of those that are equal in room, price and place.
-    fn distinct(&mut self, ground: &Ground<'_>, sets: &Sets, set: SetId) -> Rc<Vec<OptionId>> {
-        if let Some(list) = self.distinct.get(&set) {
+    /// What of a set the stocks allow once, by place.
+    fn buyable(
+        &mut self,
+        ground: &Ground<'_>,
+        sets: &Sets,
+        set: SetId,
+        keys: &[usize],
+    ) -> Rc<Vec<Buyable>> {
+        let key = (set, keys.to_vec());
+        if let Some(list) = self.buyable.get(&key) {
             return Rc::clone(list);
         }
-        let mut seen: FastMap<(u32, u64, Vec<Value>), ()> = FastMap::default();
-        let mut list = Vec::new();
+        let mut list: Vec<Buyable> = Vec::new();
+        let mut by_values: FastMap<Vec<Value>, usize> = FastMap::default();
         for option in sets.options.get(set).iter() {
+            if !affordable(ground, option) {
+                continue;
+            }
+            let values: Vec<Value> = keys
+                .iter()
+                .map(|key| ground.domains.keys[*key].options[option])
+                .collect();
+            let at = *by_values.entry(values).or_insert_with_key(|values| {
+                list.push(Buyable {
+                    values: values.clone(),
+                    nodes: Vec::new(),
+                });
+                list.len() - 1
+            });
             let row = &ground.table.options[option];
-            let keys = ground.domains.keys.iter();
-            let values = keys.map(|key| key.options[option]).collect();
-            let room = u32::try_from(row.room.at()).unwrap_or(u32::MAX);
-            let key = (room, row.cost.to_bits(), values);
-            if affordable(ground, option) && seen.insert(key, ()).is_none() {
-                list.push(option);
+            let node = (row.room, row.cost);
+            // Offerings of one type stand together.
+            if list[at].nodes.last() != Some(&node) {
+                list[at].nodes.push(node);
             }
         }
         let list = Rc::new(list);
-        self.distinct.insert(set, Rc::clone(&list));
+        self.buyable.insert(key, Rc::clone(&list));
         list
     }
 
