@@ -38,7 +38,12 @@ pub struct Tier {
 }
 
 impl Tier {
-    fn new(problem: &Problem, weight: u32, priced: Vec<Candidate>, unpriced: Vec<Candidate>) -> Self {
+    fn new(
+        problem: &Problem,
+        weight: u32,
+        priced: Vec<Candidate>,
+        unpriced: Vec<Candidate>,
+    ) -> Self {
         let mut reach: Vec<i64> = Vec::with_capacity(priced.len() * problem.dims);
         let mut most = vec![i64::MIN; problem.dims];
         for candidate in &priced {

@@ -259,7 +259,14 @@ impl<'p> Workshop<'p> {
                     self.buy_tier(rungs, order, &seed_order, values, recipe, built);
                 } else if !priced && waits && !tier.unpriced.is_empty() {
                     let all: Vec<usize> = (0..tier.unpriced.len()).collect();
-                    self.buy_tier((&tier.unpriced, &all), order, &seed_order, values, recipe, built);
+                    self.buy_tier(
+                        (&tier.unpriced, &all),
+                        order,
+                        &seed_order,
+                        values,
+                        recipe,
+                        built,
+                    );
                 }
             }
         }
