@@ -33,9 +33,11 @@ pub mod export;
 
 mod fault;
 mod framing;
+mod hpa;
 mod hyperpod;
 mod intern;
 mod karpenter;
+mod keda;
 mod limits;
 mod meta;
 mod node;
@@ -43,10 +45,12 @@ mod pod;
 mod pod_text;
 mod policy;
 mod requirement;
+mod samples;
 mod snapshot;
 mod storage;
 mod syntax;
 mod tetrapod;
+mod trigger;
 #[cfg(feature = "yaml")]
 mod yaml;
 
