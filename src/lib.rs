@@ -111,6 +111,7 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod problem;
+pub mod scaling;
 pub mod scheduler;
 pub mod shapes;
 pub mod solver;

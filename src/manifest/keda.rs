@@ -9,7 +9,7 @@ use crate::model::autoscaling::keda::{
     Fallback, FallbackBehavior, JobStrategy, MultipleScalers, ScaledJob, ScaledObject,
     ScalingModifiers,
 };
-use crate::model::autoscaling::trigger::{MetricType, Trigger};
+use crate::model::autoscaling::trigger::Trigger;
 use crate::model::formula::Formula;
 
 /// Reads a `keda.sh/v1alpha1` ScaledObject (K-45..K-51).
@@ -211,14 +211,6 @@ pub(super) fn scaled_job(root: &Cursor<'_, '_>) -> ScaledJob {
     let spec = root.object("spec");
     let strategy_at = spec.object("scalingStrategy");
     let mut job = ScaledJob::new(read.namespace, read.name, triggers(&spec));
-    for (index, trigger) in job.triggers.iter().enumerate() {
-        if trigger.metric_type == MetricType::Value {
-            spec.field("triggers").fault_found(
-                format!("metricType Value at {index}"),
-                "AverageValue, as jobs are counted",
-            );
-        }
-    }
     job.annotations = labels(&metadata.field("annotations"));
     set_seconds(&mut job.polling_interval, &spec.field("pollingInterval"), 1);
     job.min_replica_count = replicas(&spec.field("minReplicaCount"), 0);

@@ -54,16 +54,19 @@ pub(super) fn metric_type(at: &Cursor<'_, '_>) -> Option<MetricType> {
     ])
 }
 
-/// The number in the text here; above 0 where it is a target.
+/// The least target: a smaller one would be 0 in thousandths, which no API server accepts.
+const LEAST_TARGET: f64 = 0.001;
+
+/// The number in the text here; [`LEAST_TARGET`] or more where it is a target.
 pub(super) fn real(at: &Cursor<'_, '_>, target: bool) -> Option<f64> {
     let accepted = if target {
-        "a number above 0 in quotes"
+        "a number of 0.001 or more in quotes"
     } else {
         "a number in quotes"
     };
     let text = at.text()?;
     let number: Option<f64> = text.parse().ok();
-    let number = number.filter(|number| number.is_finite() && (!target || *number > 0.0));
+    let number = number.filter(|number| number.is_finite() && (!target || *number >= LEAST_TARGET));
     if number.is_none() {
         at.fault(accepted);
     }

@@ -184,6 +184,13 @@ impl ScaledObject {
         self.annotations.get(PAUSED_REPLICAS).is_some() || self.is_on(PAUSED)
     }
 
+    /// The count that the target is set back to when the object is deleted; `None` leaves it as it is (K-51).
+    #[must_use]
+    pub fn replicas_after_deletion(&self) -> Option<i32> {
+        self.original_replica_count
+            .filter(|_| self.restore_to_original_replica_count)
+    }
+
     /// Whether every trigger is cpu or memory (K-47, K-60).
     #[must_use]
     pub fn has_resource_triggers_only(&self) -> bool {
