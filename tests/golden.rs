@@ -82,7 +82,8 @@ fn differences(expected: &Value, computed: &Value) -> Vec<String> {
             continue;
         }
         let own = computed.get(field).unwrap_or(&Value::Null);
-        if own != value {
+        let same = field == "quantity" && keda::same_quantity(own, value);
+        if own != value && !same {
             wrong.push(format!("{field}: expected {value}, computed {own}"));
         }
     }

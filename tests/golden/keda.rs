@@ -109,6 +109,12 @@ pub(crate) fn metric_quantity(input: &Value) -> Value {
     json!({"milli": milli.to_string(), "quantity": Quantity::from_milli(milli).to_string()})
 }
 
+/// Whether two texts are the same quantity: Go prints one as it was written, `1.5` or `1500m`.
+pub(crate) fn same_quantity(one: &Value, other: &Value) -> bool {
+    let read = |text: &Value| text.as_str()?.parse::<Quantity>().ok();
+    read(one).is_some() && read(one) == read(other)
+}
+
 /// K-61..K-65
 pub(crate) fn request(input: &Value) -> Value {
     let object = object(input);
