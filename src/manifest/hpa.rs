@@ -181,10 +181,10 @@ pub(super) fn behavior(at: &Cursor<'_, '_>) -> Option<Behavior> {
     if !at.is_object() {
         return None;
     }
-    let mut behavior = Behavior::default();
-    behavior.scale_up = rules(&at.field("scaleUp"));
-    behavior.scale_down = rules(&at.field("scaleDown"));
-    Some(behavior)
+    Some(Behavior {
+        scale_up: rules(&at.field("scaleUp")),
+        scale_down: rules(&at.field("scaleDown")),
+    })
 }
 
 /// The rules of one direction within the bounds of K-4.
@@ -196,22 +196,21 @@ fn rules(at: &Cursor<'_, '_>) -> Option<ScalingRules> {
         let count = at.field(field).integer(low..=high)?;
         i32::try_from(count).ok()
     };
-    let mut rules = ScalingRules::default();
-    rules.stabilization_window_seconds = within("stabilizationWindowSeconds", 0, 3_600);
-    rules.select_policy = at.field("selectPolicy").choice(&SELECT_POLICIES);
     let policies_at = at.field("policies");
-    if !policies_at.is_absent() {
-        if no_items(&policies_at) {
-            policies_at.fault("at least one policy");
-        }
-        rules.policies = Some(policies_at.list(policy));
+    if policies_at.value().as_array().is_some_and(Vec::is_empty) {
+        policies_at.fault("at least one policy");
     }
     let tolerance_at = at.field("tolerance");
-    rules.tolerance = tolerance_at.quantity();
-    if rules.tolerance.is_some_and(Quantity::is_negative) {
+    let tolerance = tolerance_at.quantity();
+    if tolerance.is_some_and(Quantity::is_negative) {
         tolerance_at.fault("a quantity of 0 or more");
     }
-    Some(rules)
+    Some(ScalingRules {
+        stabilization_window_seconds: within("stabilizationWindowSeconds", 0, 3_600),
+        select_policy: at.field("selectPolicy").choice(&SELECT_POLICIES),
+        policies: (!policies_at.is_absent()).then(|| policies_at.list(policy)),
+        tolerance,
+    })
 }
 
 fn policy(item: &Cursor<'_, '_>) -> Option<ScalingPolicy> {

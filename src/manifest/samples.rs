@@ -54,30 +54,32 @@ pub(super) fn metric_samples(root: &Cursor<'_, '_>) -> MetricSamples {
     kind_at.fault_if_absent("ScaledObject, ScaledJob or HorizontalPodAutoscaler");
     let counts = root.object("replicas");
     let jobs = root.object("jobs");
-    let mut samples = MetricSamples::default();
-    samples.namespace = read.namespace;
-    samples.name = read.name;
-    samples.autoscaler_kind = kind_at.choice(&KINDS).unwrap_or_default();
-    samples.autoscaler = autoscaler
-        .field("name")
-        .required("the name of the autoscaler")
-        .unwrap_or_default();
-    samples.replicas = ReplicaCounts::default();
-    samples.replicas.spec = replicas(&counts.field("spec"), 0);
-    samples.replicas.status = replicas(&counts.field("status"), 0);
-    samples.replicas.ready = replicas(&counts.field("ready"), 0);
-    samples.replicas.pods = replicas(&counts.field("pods"), 0);
-    samples.jobs = job_counts(&jobs);
-    samples.metrics = root.field("metrics").list(metric_sample);
-    samples.pods = root.field("pods").list(pod_sample);
-    samples
+    MetricSamples {
+        namespace: read.namespace,
+        name: read.name,
+        autoscaler_kind: kind_at.choice(&KINDS).unwrap_or_default(),
+        autoscaler: autoscaler
+            .field("name")
+            .required("the name of the autoscaler")
+            .unwrap_or_default(),
+        replicas: ReplicaCounts {
+            spec: replicas(&counts.field("spec"), 0),
+            status: replicas(&counts.field("status"), 0),
+            ready: replicas(&counts.field("ready"), 0),
+            pods: replicas(&counts.field("pods"), 0),
+        },
+        jobs: job_counts(&jobs),
+        metrics: root.field("metrics").list(metric_sample),
+        pods: root.field("pods").list(pod_sample),
+    }
 }
 
 fn job_counts(jobs: &Cursor<'_, '_>) -> JobCounts {
     let count = |field: &str| jobs.field(field).integer(0..=i64::MAX).unwrap_or(0);
-    let mut read = JobCounts::default();
-    read.running = count("running");
-    read.pending = count("pending");
+    let read = JobCounts {
+        running: count("running"),
+        pending: count("pending"),
+    };
     if read.pending > read.running {
         jobs.field("pending")
             .fault("up to running, which counts the pending jobs too");
@@ -170,22 +172,24 @@ fn pod_sample(item: &Cursor<'_, '_>) -> Option<PodSample> {
         item.fault_if_absent("a pod");
         return None;
     }
-    let mut pod = PodSample::default();
-    pod.name = item.field("name").required("the name of the pod")?;
-    pod.phase = item.field("phase").choice(&PHASES);
-    pod.deleting = item.field("deleting").bool();
-    pod.ready = item.field("ready").choice(&READY);
-    pod.ready_since = item.field("readySince").time();
-    pod.started = item.field("startTime").time();
-    pod.requests = item.field("requests").resources();
-    pod.containers = item.field("containers").list(container);
-    pod.metrics = item
-        .field("metrics")
-        .entries()
-        .filter_map(|(name, value)| Some((item.context().name(name), value.quantity()?)))
-        .collect();
-    pod.time = item.field("time").time();
-    pod.window = item.field("window").span();
+    let name = item.field("name").required("the name of the pod");
+    let metrics_at = item.field("metrics");
+    let metrics = metrics_at.entries();
+    let metrics =
+        metrics.filter_map(|(name, value)| Some((item.context().name(name), value.quantity()?)));
+    let pod = PodSample {
+        name: name.unwrap_or_default(),
+        phase: item.field("phase").choice(&PHASES),
+        deleting: item.field("deleting").bool(),
+        ready: item.field("ready").choice(&READY),
+        ready_since: item.field("readySince").time(),
+        started: item.field("startTime").time(),
+        requests: item.field("requests").resources(),
+        containers: item.field("containers").list(container),
+        metrics: metrics.collect(),
+        time: item.field("time").time(),
+        window: item.field("window").span(),
+    };
     Some(pod)
 }
 
@@ -194,9 +198,10 @@ fn container(item: &Cursor<'_, '_>) -> Option<ContainerSample> {
         item.fault_if_absent("a container");
         return None;
     }
-    let mut container = ContainerSample::default();
-    container.name = item.field("name").required("the name of the container")?;
-    container.requests = item.field("requests").resources();
-    container.usage = item.field("usage").resources();
-    Some(container)
+    let name = item.field("name").required("the name of the container");
+    Some(ContainerSample {
+        name: name.unwrap_or_default(),
+        requests: item.field("requests").resources(),
+        usage: item.field("usage").resources(),
+    })
 }

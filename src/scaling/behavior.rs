@@ -83,10 +83,10 @@ pub fn with_defaults(behavior: &Behavior) -> Behavior {
     down.policies.get_or_insert_with(|| vec![all_in_15_s]);
     up.select_policy.get_or_insert(SelectPolicy::Max);
     down.select_policy.get_or_insert(SelectPolicy::Max);
-    let mut full = Behavior::default();
-    full.scale_up = Some(up);
-    full.scale_down = Some(down);
-    full
+    Behavior {
+        scale_up: Some(up),
+        scale_down: Some(down),
+    }
 }
 
 /// Bounds and the controller's window: what limits a count besides `behavior`.

@@ -181,6 +181,7 @@ pub fn tolerance(behavior: Option<&Behavior>, controller: f64) -> Tolerance {
 }
 
 /// What one reconcile reads besides the autoscaler.
+#[expect(clippy::exhaustive_structs, reason = "the caller makes it")]
 pub struct Reads<'a> {
     /// Counts of the target.
     pub counts: Counts,

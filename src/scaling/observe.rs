@@ -3,8 +3,9 @@
 use super::policy::{Autoscaler, Policy};
 use super::proposal::Counts;
 use super::step::Observed;
+use crate::model::autoscaling::hpa::{HorizontalPodAutoscaler, MetricSpec};
 use crate::model::autoscaling::samples::{
-    AutoscalerKind, ContainerSample, MetricKey, MetricSamples, PodSample, ReadyStatus,
+    AutoscalerKind, ContainerSample, MetricKey, MetricSamples, PodSample, Reading, ReadyStatus,
 };
 use crate::model::cluster::Snapshot;
 use crate::model::pod::{Pod, PodPhase};
@@ -93,7 +94,7 @@ fn counts(
 ) -> Result<Counts, ObserveError> {
     let stated = samples.replicas;
     let own = policy.hpa().and_then(|hpa| {
-        let same = |other: &&crate::model::autoscaling::hpa::HorizontalPodAutoscaler| {
+        let same = |other: &&HorizontalPodAutoscaler| {
             other.namespace == hpa.namespace && other.name == hpa.name
         };
         snapshot.horizontal_pod_autoscalers.iter().find(same)
@@ -111,7 +112,7 @@ fn counts(
     Ok(Counts::new(
         spec,
         status,
-        stated.pods.or(listed(&|_| true)).unwrap_or(status),
+        stated.pods.or_else(|| listed(&|_| true)).unwrap_or(status),
         stated.ready.or(ready).unwrap_or(status),
     ))
 }
@@ -120,7 +121,7 @@ fn counts(
 fn readings(
     policy: &Policy<'_>,
     samples: &MetricSamples,
-) -> Result<Vec<Option<crate::model::autoscaling::samples::Reading>>, ObserveError> {
+) -> Result<Vec<Option<Reading>>, ObserveError> {
     let keys = keys(policy);
     let mut readings = vec![None; keys.len()];
     for (place, sample) in samples.metrics.iter().enumerate() {
@@ -153,9 +154,7 @@ fn readings(
 fn keys(policy: &Policy<'_>) -> Vec<Vec<Name>> {
     let triggers = match policy.autoscaler {
         Autoscaler::Hpa(hpa) => {
-            let named = |metric: &crate::model::autoscaling::hpa::MetricSpec| {
-                vec![Name::clone(metric.source.name())]
-            };
+            let named = |metric: &MetricSpec| vec![Name::clone(metric.source.name())];
             return hpa.metrics.iter().map(named).collect();
         }
         Autoscaler::ScaledObject(object) => &object.triggers,
@@ -177,7 +176,7 @@ fn completed(sample: &PodSample, namespace: &Name, snapshot: &Snapshot) -> PodSa
         return sample;
     };
     sample.phase.get_or_insert(pod.phase);
-    sample.deleting.get_or_insert(pod.is_terminating());
+    sample.deleting.get_or_insert_with(|| pod.is_terminating());
     if let Some(detail) = pod.detail.as_deref() {
         if sample.ready.is_none() && detail.ready {
             sample.ready = Some(ReadyStatus::True);
@@ -204,10 +203,11 @@ fn completed(sample: &PodSample, namespace: &Name, snapshot: &Snapshot) -> PodSa
             Some(there) if there.requests.is_empty() => there.requests = own,
             Some(_) => {}
             None => {
-                let mut added = ContainerSample::default();
-                added.name = Name::clone(&container.name);
-                added.requests = own;
-                sample.containers.push(added);
+                sample.containers.push(ContainerSample {
+                    name: Name::clone(&container.name),
+                    requests: own,
+                    ..ContainerSample::default()
+                });
             }
         }
     }

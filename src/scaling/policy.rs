@@ -123,7 +123,11 @@ fn keda_hpa(object: &ScaledObject) -> (HorizontalPodAutoscaler, Vec<Source>) {
                 };
                 (2, source)
             }
-            _ => {
+            Scaler::SqsQueue { .. }
+            | Scaler::CloudWatch { .. }
+            | Scaler::Prometheus { .. }
+            | Scaler::Cron { .. }
+            | Scaler::Other { .. } => {
                 let name = metric_name(index, trigger);
                 (1, MetricSource::External { name })
             }

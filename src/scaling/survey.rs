@@ -9,6 +9,7 @@ use super::observe::{identity, observe};
 use super::policy::{Autoscaler, Policy};
 use super::step::{Decision, State, step};
 use crate::base::time::Timestamp;
+use crate::model::autoscaling::keda::ScaledObject;
 use crate::model::autoscaling::samples::AutoscalerKind;
 use crate::model::cluster::Snapshot;
 use crate::model::resources::Name;
@@ -51,9 +52,8 @@ pub fn survey(
 ) -> Vec<Surveyed> {
     let by_keda = |autoscaler: &Autoscaler<'_>| {
         let (_, namespace, name) = identity(*autoscaler);
-        let made = |object: &crate::model::autoscaling::keda::ScaledObject| {
-            object.namespace == *namespace && object.hpa_name() == *name
-        };
+        let made =
+            |object: &ScaledObject| object.namespace == *namespace && object.hpa_name() == *name;
         snapshot.scaled_objects.iter().any(made)
     };
     let objects = snapshot.scaled_objects.iter().map(Autoscaler::ScaledObject);

@@ -190,7 +190,10 @@ fn sync_lines(sync: &Sync, now: Timestamp, out: &mut Vec<String>) {
 fn metric_line(outcome: &MetricOutcome) -> String {
     let name = match &outcome.metric.source {
         MetricSource::ContainerResource { name, container } => format!("{name} of {container}"),
-        other => other.name().to_string(),
+        source @ (MetricSource::Resource { .. }
+        | MetricSource::Pods { .. }
+        | MetricSource::Object { .. }
+        | MetricSource::External { .. }) => source.name().to_string(),
     };
     match (&outcome.proposal, &outcome.error) {
         (Some(proposal), _) => {

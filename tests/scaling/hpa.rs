@@ -58,7 +58,13 @@ fn each_direction_may_have_a_tolerance_of_its_own_k6() {
 #[test]
 fn values_are_summed_and_pinned_k8() {
     let counts = Counts::settled(4);
-    let made = external(&[1_000, 2_000, 500], MetricTarget::value("1"), TENTH, counts).unwrap();
+    let made = external(
+        &[1_000, 2_000, 500],
+        MetricTarget::value("1"),
+        TENTH,
+        counts,
+    )
+    .unwrap();
     assert_eq!((made.sum_milli, made.replicas), (3_500, 14));
     let most = [i64::MAX, i64::MAX];
     let made = external(&most, MetricTarget::average("1m"), TENTH, counts).unwrap();
@@ -149,7 +155,14 @@ fn pods_are_sorted_first_match_first_k14() {
     let missing = pod("d", None);
     let mut succeeded = pod("e", Some("500m"));
     succeeded.phase = Some(PodPhase::Succeeded);
-    let pods = [deleting, failed, pending, missing, succeeded, pod("f", Some("500m"))];
+    let pods = [
+        deleting,
+        failed,
+        pending,
+        missing,
+        succeeded,
+        pod("f", Some("500m")),
+    ];
     let target = MetricTarget::Utilization(50);
     let made = propose(&cpu(), target, &pods, 6, TENTH, Readiness::default(), at(0)).unwrap();
     let tally = made.pods.unwrap();
@@ -216,7 +229,10 @@ fn utilisation_needs_requests_and_truncates_k17() {
     // Pod-level requests stand for those of the containers.
     let mut whole = pod("a", Some("500m"));
     whole.requests.set("cpu", Quantity::from_units(2));
-    assert_eq!(utilization(&[whole], 25, 1), Ok((1, Basis::WithinTolerance)));
+    assert_eq!(
+        utilization(&[whole], 25, 1),
+        Ok((1, Basis::WithinTolerance))
+    );
 }
 
 #[test]
@@ -232,8 +248,16 @@ fn a_container_metric_reads_that_container_k17() {
             container: container.into(),
         };
         let target = MetricTarget::Utilization(100);
-        propose(&source, target, std::slice::from_ref(&two), 1, TENTH, Readiness::default(), at(0))
-            .map(|made| made.replicas)
+        propose(
+            &source,
+            target,
+            std::slice::from_ref(&two),
+            1,
+            TENTH,
+            Readiness::default(),
+            at(0),
+        )
+        .map(|made| made.replicas)
     };
     assert_eq!((of("app"), of("sidecar")), (Ok(1), Ok(2)));
     assert!(matches!(of("none"), Err(MetricError::NoContainer { .. })));
@@ -243,7 +267,10 @@ fn a_container_metric_reads_that_container_k17() {
 fn missing_and_unready_pods_damp_the_change_k20_k21_k42() {
     let busy = |name| pod(name, Some("2"));
     // Two pods at 200 % of a target of 100 % would be four.
-    assert_eq!(utilization(&[busy("a"), busy("b")], 100, 2), Ok((4, Basis::Ratio)));
+    assert_eq!(
+        utilization(&[busy("a"), busy("b")], 100, 2),
+        Ok((4, Basis::Ratio))
+    );
     // With a third that has no sample yet, taken as idle: 133 % of three is four.
     assert_eq!(
         utilization(&[busy("a"), busy("b"), pod("c", None)], 100, 3),
@@ -255,7 +282,10 @@ fn missing_and_unready_pods_damp_the_change_k20_k21_k42() {
     let mut also = pending.clone();
     also.name = "d".into();
     let pods = [busy("a"), busy("b"), pending.clone(), also.clone()];
-    assert_eq!(utilization(&pods, 100, 4), Ok((4, Basis::FilledWithinTolerance)));
+    assert_eq!(
+        utilization(&pods, 100, 4),
+        Ok((4, Basis::FilledWithinTolerance))
+    );
     // Five pending ones turn the direction: held as well.
     let mut many = vec![busy("a")];
     many.extend((0..4).map(|_| pending.clone()));
@@ -268,7 +298,11 @@ fn missing_and_unready_pods_damp_the_change_k20_k21_k42() {
     // The count would rise though the ratio is below 1: held.
     let idle = [pod("a", Some("800m")), pod("b", Some("800m"))];
     assert_eq!(utilization(&idle, 100, 1), Ok((2, Basis::Ratio)));
-    let idle = [pod("a", Some("700m")), pod("b", None), pod("c", Some("700m"))];
+    let idle = [
+        pod("a", Some("700m")),
+        pod("b", None),
+        pod("c", Some("700m")),
+    ];
     assert_eq!(utilization(&idle, 100, 2), Ok((2, Basis::FilledReversed)));
 }
 
@@ -310,17 +344,30 @@ fn without_behavior_the_largest_recent_recommendation_holds_k25_k43() {
     };
     // Exactly at the cutoff still counts.
     let held = decide(300);
-    assert_eq!((held.replicas, held.able_to_scale), (9, AbleToScale::ScaleDownStabilized));
+    assert_eq!(
+        (held.replicas, held.able_to_scale),
+        (9, AbleToScale::ScaleDownStabilized)
+    );
     assert_eq!(held.held_by, Some(Recommendation::new(at(-300), 9)));
     let free = decide(301);
-    assert_eq!((free.replicas, free.able_to_scale), (3, AbleToScale::ReadyForNewScale));
+    assert_eq!(
+        (free.replicas, free.able_to_scale),
+        (3, AbleToScale::ReadyForNewScale)
+    );
 }
 
 #[test]
 fn without_behavior_the_count_at_most_doubles_k25() {
     let decide = |current, desired, max| {
         let bounds = Bounds::new(2, max, Span::from_secs(300));
-        let made = normalize(None, &mut History::default(), bounds, current, desired, at(0));
+        let made = normalize(
+            None,
+            &mut History::default(),
+            bounds,
+            current,
+            desired,
+            at(0),
+        );
         (made.replicas, made.scaling_limited)
     };
     assert_eq!(decide(1, 50, 100), (4, ScalingLimited::ScaleUpLimit));
@@ -354,15 +401,28 @@ fn with_behavior_the_count_is_clamped_between_both_windows_k29() {
     let both = behavior(Some(rules(Some(60), &[])), Some(rules(Some(60), &[])));
     let decide = |recommendations: &[(i64, i32)], current, desired| {
         let mut history = history(recommendations);
-        normalize(Some(&both), &mut history, FIVE_MINUTES, current, desired, at(0))
+        normalize(
+            Some(&both),
+            &mut history,
+            FIVE_MINUTES,
+            current,
+            desired,
+            at(0),
+        )
     };
     // Up: the lowest of the window holds. Strictly newer than the cutoff counts.
     let up = decide(&[(59, 6)], 5, 8);
-    assert_eq!((up.stable, up.able_to_scale), (6, AbleToScale::ScaleUpStabilized));
+    assert_eq!(
+        (up.stable, up.able_to_scale),
+        (6, AbleToScale::ScaleUpStabilized)
+    );
     assert_eq!(decide(&[(60, 6)], 5, 8).stable, 8);
     // Down: the highest holds.
     let down = decide(&[(59, 6)], 9, 3);
-    assert_eq!((down.stable, down.able_to_scale), (6, AbleToScale::ScaleDownStabilized));
+    assert_eq!(
+        (down.stable, down.able_to_scale),
+        (6, AbleToScale::ScaleDownStabilized)
+    );
     // Between both nothing moves.
     let still = decide(&[(10, 3), (20, 9)], 5, 7);
     assert_eq!((still.stable, still.replicas), (5, 5));
@@ -373,9 +433,15 @@ fn with_behavior_the_count_is_clamped_between_both_windows_k29() {
 fn an_unset_window_down_is_the_controllers_k3() {
     let bare = Behavior::default();
     let mut kept = history(&[(299, 9)]);
-    assert_eq!(normalize(Some(&bare), &mut kept, FIVE_MINUTES, 9, 3, at(0)).replicas, 9);
+    assert_eq!(
+        normalize(Some(&bare), &mut kept, FIVE_MINUTES, 9, 3, at(0)).replicas,
+        9
+    );
     let mut kept = history(&[(300, 9)]);
-    assert_eq!(normalize(Some(&bare), &mut kept, FIVE_MINUTES, 9, 3, at(0)).replicas, 3);
+    assert_eq!(
+        normalize(Some(&bare), &mut kept, FIVE_MINUTES, 9, 3, at(0)).replicas,
+        3
+    );
 }
 
 #[test]
@@ -391,15 +457,28 @@ fn policies_limit_each_period_k31_k32_k33() {
             .map(|(ago, change)| ScaleEvent::new(at(-ago), *change))
             .collect();
         let own = behavior(Some(up), None);
-        let made = normalize(Some(&own), &mut history, FIVE_MINUTES, current, desired, at(0));
+        let made = normalize(
+            Some(&own),
+            &mut history,
+            FIVE_MINUTES,
+            current,
+            desired,
+            at(0),
+        );
         (made.replicas, made.scaling_limited)
     };
     let limit = ScalingLimited::ScaleUpLimit;
     assert_eq!(up(&[pods(2, 60)], None, 5, 20, &[]), (7, limit));
     assert_eq!(up(&[percent(10, 60)], None, 5, 20, &[]), (6, limit));
-    assert_eq!(up(&[pods(2, 60), percent(100, 60)], None, 5, 20, &[]), (10, limit));
+    assert_eq!(
+        up(&[pods(2, 60), percent(100, 60)], None, 5, 20, &[]),
+        (10, limit)
+    );
     let min = Some(SelectPolicy::Min);
-    assert_eq!(up(&[pods(2, 60), percent(100, 60)], min, 5, 20, &[]), (7, limit));
+    assert_eq!(
+        up(&[pods(2, 60), percent(100, 60)], min, 5, 20, &[]),
+        (7, limit)
+    );
     let disabled = Some(SelectPolicy::Disabled);
     assert_eq!(up(&[pods(2, 60)], disabled, 5, 20, &[]), (5, limit));
     // What was added in the period counts, strictly newer than its start; the bound is never below the count.
@@ -412,15 +491,28 @@ fn policies_limit_each_period_k31_k32_k33() {
         down.select_policy = select;
         let own = behavior(None, Some(down));
         let mut history = History::default();
-        let made = normalize(Some(&own), &mut history, FIVE_MINUTES, current, desired, at(0));
+        let made = normalize(
+            Some(&own),
+            &mut history,
+            FIVE_MINUTES,
+            current,
+            desired,
+            at(0),
+        );
         (made.replicas, made.scaling_limited)
     };
     let limit = ScalingLimited::ScaleDownLimit;
     assert_eq!(down(&[pods(2, 60)], None, 10, 1), (8, limit));
     // Cut off: 75 % of 10 less 25 % is 7.5.
     assert_eq!(down(&[percent(25, 60)], None, 10, 1), (7, limit));
-    assert_eq!(down(&[pods(1, 60), percent(50, 60)], None, 10, 1), (5, limit));
-    assert_eq!(down(&[pods(1, 60), percent(50, 60)], min, 10, 1), (9, limit));
+    assert_eq!(
+        down(&[pods(1, 60), percent(50, 60)], None, 10, 1),
+        (5, limit)
+    );
+    assert_eq!(
+        down(&[pods(1, 60), percent(50, 60)], min, 10, 1),
+        (9, limit)
+    );
     assert_eq!(down(&[pods(1, 60)], disabled, 10, 1), (10, limit));
     assert_eq!(
         down(&[percent(100, 60)], None, 10, -5),
@@ -441,7 +533,10 @@ fn both_directions_events_count_for_a_period_k31() {
 #[test]
 fn events_are_kept_for_the_longest_period_k35() {
     let own = behavior(
-        Some(rules(None, &[(PolicyKind::Pods, 1, 60), (PolicyKind::Pods, 1, 30)])),
+        Some(rules(
+            None,
+            &[(PolicyKind::Pods, 1, 60), (PolicyKind::Pods, 1, 30)],
+        )),
         None,
     );
     let mut history = History::default();
@@ -501,7 +596,11 @@ fn metrics_are_joined_by_maximum_and_errors_stop_scaling_down_k23() {
 #[test]
 fn bounds_are_applied_at_once_and_zero_is_off_k24_k37() {
     let of = |min, max, replicas| {
-        first_step(&autoscaler(min, max), replicas, vec![value(50.0), value(50.0)])
+        first_step(
+            &autoscaler(min, max),
+            replicas,
+            vec![value(50.0), value(50.0)],
+        )
     };
     assert_eq!(of(3, 10, 1), (3, Path::BelowMin));
     assert_eq!(of(3, 10, 40), (10, Path::AboveMax));
@@ -520,7 +619,10 @@ fn an_hpa_leaves_a_zero_of_its_own_k24() {
     // Of somebody else: off.
     hpa.min_replicas = 0;
     hpa.scaled_to_zero = false;
-    assert_eq!(first_step(&hpa, 0, vec![value(30.0), None]), (0, Path::Disabled));
+    assert_eq!(
+        first_step(&hpa, 0, vec![value(30.0), None]),
+        (0, Path::Disabled)
+    );
     // It goes there by itself once its window is over, and comes back.
     let mut settings = Settings::default();
     settings.downscale_stabilization = Span::ZERO;

@@ -212,7 +212,7 @@ fn call(
         let scalar = own
             .element()
             .filter(|_| listed)
-            .or(Some(own).filter(|_| single));
+            .or_else(|| Some(own).filter(|_| single));
         if scalar.and_then(|scalar| scalar.join(wanted)) != Some(wanted)
             || scalar == Some(Kind::Nil)
         {
@@ -270,7 +270,12 @@ fn iterate(
             Ok(match iteration {
                 Iteration::Count => Kind::Whole,
                 Iteration::Filter => of,
-                _ => Kind::Truth,
+                Iteration::Map
+                | Iteration::Sum
+                | Iteration::Any
+                | Iteration::All
+                | Iteration::None
+                | Iteration::One => Kind::Truth,
             })
         }
     }

@@ -79,7 +79,7 @@ impl Run<'_> {
             }
             Node::Coalesce(left, right) => match self.eval(left, element)? {
                 Value::Nil => self.eval(right, element)?,
-                value => value,
+                value @ (Value::Number(_) | Value::Truth(_) | Value::List(_)) => value,
             },
             Node::Choice(condition, yes, no) => {
                 let chosen = if self.truth(condition, element)? {
@@ -147,7 +147,7 @@ impl Run<'_> {
         for argument in arguments {
             match self.eval(argument, element)? {
                 Value::List(items) => values.extend(items),
-                value => values.push(value),
+                value @ (Value::Nil | Value::Number(_) | Value::Truth(_)) => values.push(value),
             }
         }
         if function == Function::Count {
