@@ -327,9 +327,9 @@ fn a_cron_window_opens_and_closes_a_target() {
         [
             ("2026-01-01T07:00:00Z", 4),
             ("2026-01-01T07:00:15Z", 6),
-            // The HPA's window of five minutes ends before KEDA's cooldown of five minutes, which is strict.
-            ("2026-01-01T17:05:00Z", 1),
-            ("2026-01-01T17:05:30Z", 0),
+            // The last poll inside the window is that of 16:59:30, and the cooldown of five minutes is strict. The HPA,
+            // which would hold the count as long, comes too late.
+            ("2026-01-01T17:05:00Z", 0),
         ]
     );
 }
@@ -596,7 +596,8 @@ fn an_ordinary_fallback_skips_the_formula_k80() {
 
 #[test]
 fn a_result_that_is_no_finite_number_is_an_error_k78() {
-    let object = composite("a / b", 10.0);
+    let mut object = composite("a / b", 10.0);
+    object.min_replica_count = Some(1);
     let mut run = Run::new(&object, 5);
     let decision = run.step(at(0), vec![value(1.0), value(0.0)]);
     assert!(decision.metrics_failed());

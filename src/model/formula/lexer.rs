@@ -50,8 +50,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, FormulaError> {
             let message = format!("a formula of up to {MOST_TOKENS} words and signs is accepted");
             return Err(FormulaError::new(at, message));
         }
-        let second_is_digit =
-            rest[1.min(first.len_utf8())..].starts_with(|c: char| c.is_ascii_digit());
+        let second_is_digit = rest[first.len_utf8()..].starts_with(|c: char| c.is_ascii_digit());
         let (kind, length) = if first.is_ascii_digit() || (first == '.' && second_is_digit) {
             number(rest, at)?
         } else if first.is_alphabetic() || first == '_' || first == '$' {
