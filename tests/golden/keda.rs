@@ -101,10 +101,10 @@ pub(crate) fn bounds(input: &Value) -> Value {
 
 /// K-52
 pub(crate) fn metric_quantity(input: &Value) -> Value {
-    let value = match &input["value"] {
-        Value::String(word) => word.parse().unwrap(),
-        number => number.as_f64().unwrap(),
-    };
+    let value = &input["value"];
+    // What JSON cannot hold may be a word.
+    let word = value.as_str().map(|word| word.parse().unwrap());
+    let value = word.unwrap_or_else(|| value.as_f64().unwrap());
     let milli = quantity_milli(value);
     json!({"milli": milli.to_string(), "quantity": Quantity::from_milli(milli).to_string()})
 }

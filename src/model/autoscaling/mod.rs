@@ -1,5 +1,7 @@
 //! What scales pods: HorizontalPodAutoscalers, KEDA's ScaledObjects and ScaledJobs, and the samples they read.
 
+#[cfg(test)]
+pub(super) mod full;
 pub mod hpa;
 pub mod keda;
 pub mod samples;
