@@ -359,8 +359,8 @@ fn scale_says_what_autoscalers_would_set_and_goes_on_from_its_own_result() {
         "ml/chat",
         "s0-aws-sqs-requests",
         "HPA: 4 -> 8",
-        "KEDA: starts 6 jobs",
-        "not ready",
+        "KEDA: starts 5 jobs",
+        "2.2167",
     ] {
         assert!(text.contains(part), "{part:?} is missing from\n{text}");
     }

@@ -281,7 +281,7 @@ fn missing_and_unready_pods_damp_the_change_k20_k21_k42() {
     pending.phase = Some(PodPhase::Pending);
     let mut also = pending.clone();
     also.name = "d".into();
-    let pods = [busy("a"), busy("b"), pending.clone(), also.clone()];
+    let pods = [busy("a"), busy("b"), pending.clone(), also];
     assert_eq!(
         utilization(&pods, 100, 4),
         Ok((4, Basis::FilledWithinTolerance))

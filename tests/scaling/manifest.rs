@@ -228,7 +228,6 @@ fn what_an_api_server_refuses_is_a_fault_with_its_field_k4() {
         faults(&item)
     };
     assert_eq!(with(&|_| {}), Vec::<String>::new());
-    type Edit = fn(&mut Value);
     let cases: [(&str, Edit); 15] = [
         ("spec.maxReplicas", |spec| spec["maxReplicas"] = Value::Null),
         ("spec.maxReplicas", |spec| spec["minReplicas"] = 6.into()),
@@ -278,31 +277,32 @@ fn what_an_api_server_refuses_is_a_fault_with_its_field_k4() {
     }
 }
 
+/// The faults of a sound ScaledObject after `edit`.
+fn edited(edit: &dyn Fn(&mut Value)) -> Vec<String> {
+    let mut trigger = queue();
+    trigger["name"] = "a".into();
+    let spec = json!({"scaleTargetRef": {"name": "chat"}, "triggers": [trigger], "advanced": {}});
+    let mut item = scaled_object(spec);
+    edit(&mut item["spec"]);
+    faults(&item)
+}
+
+type Edit = fn(&mut Value);
+
 #[test]
-fn what_keda_refuses_is_a_fault_with_its_field_k46_k47_k58_k71_k77() {
-    let with = |edit: &dyn Fn(&mut Value)| {
-        let mut trigger = queue();
-        trigger["name"] = "a".into();
-        let mut item = scaled_object(
-            json!({"scaleTargetRef": {"name": "chat"}, "triggers": [trigger], "advanced": {}}),
-        );
-        edit(&mut item["spec"]);
-        faults(&item)
-    };
-    assert_eq!(with(&|_| {}), Vec::<String>::new());
-    type Edit = fn(&mut Value);
+fn what_keda_refuses_is_a_fault_with_its_field_k46_k47_k58_k71() {
+    assert_eq!(edited(&|_| {}), Vec::<String>::new());
     let cpu = || json!({"type": "cpu", "metricType": "Utilization", "metadata": {"value": "50"}});
     assert_eq!(
-        with(&|spec| spec["triggers"] = json!([cpu()])),
+        edited(&|spec| spec["triggers"] = json!([cpu()])),
         ["spec.minReplicaCount"]
     );
-    let only_cpu = with(&|spec| {
+    let only_cpu = edited(&|spec| {
         spec["triggers"] = json!([cpu()]);
         spec["minReplicaCount"] = 1.into();
         spec["fallback"] = json!({"failureThreshold": 1, "replicas": 1});
     });
     assert_eq!(only_cpu, ["spec.fallback"]);
-    let modifiers = "spec.advanced.scalingModifiers.formula";
     let cases: [(&str, Edit); 20] = [
         ("spec.triggers", |spec| spec["triggers"] = json!([])),
         ("spec.triggers[0].type", |spec| {
@@ -367,8 +367,13 @@ fn what_keda_refuses_is_a_fault_with_its_field_k46_k47_k58_k71_k77() {
         }),
     ];
     for (path, edit) in cases {
-        assert_eq!(with(&edit), [path]);
+        assert_eq!(edited(&edit), [path]);
     }
+}
+
+#[test]
+fn a_formula_that_cannot_be_used_is_a_fault_with_its_column_k77_k78() {
+    let modifiers = "spec.advanced.scalingModifiers.formula";
     let formulas: [Edit; 3] = [
         |spec| spec["advanced"] = json!({"scalingModifiers": {"formula": "a +", "target": "1"}}),
         |spec| spec["advanced"] = json!({"scalingModifiers": {"formula": "a + z", "target": "1"}}),
@@ -378,7 +383,7 @@ fn what_keda_refuses_is_a_fault_with_its_field_k46_k47_k58_k71_k77() {
         },
     ];
     for edit in formulas {
-        assert_eq!(with(&edit), [modifiers]);
+        assert_eq!(edited(&edit), [modifiers]);
     }
     let error = snapshot_from_str(
         &scaled_object(
@@ -503,7 +508,7 @@ fn a_survey_joins_objects_samples_pods_and_status() {
     let early = survey(&read, Settings::default(), &states, at(1));
     assert!(early[1].decision.as_ref().unwrap().sync.is_none());
     // A sample for something that is not there.
-    let mut wrong = read.clone();
+    let mut wrong = read;
     wrong.metric_samples[1].metrics[0].of = MetricKey::Name("s7-kafka".into());
     let all = survey(&wrong, Settings::default(), &States::new(), now);
     assert!(all[1].error.as_ref().unwrap().contains("s7-kafka"));
