@@ -329,7 +329,9 @@ fn reconcile(
                     Loop::Query,
                     now,
                 );
-                let Some(modifiers) = &object.modifiers else {
+                // Without a trigger to ask, KEDA finds no metric to hand to the formula.
+                let Some(modifiers) = object.modifiers.as_ref().filter(|_| !asked.is_empty())
+                else {
                     return Err(no_sample());
                 };
                 let made = composite(object, modifiers, &asked, &policy.metric_names);
