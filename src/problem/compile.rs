@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::options::OptionTable;
+use super::preferences::Source;
 use super::tables::ClassTables;
 use super::topology::assign::{Base, Ground};
 use super::topology::domains::{Domains, Standing};
@@ -141,6 +142,15 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
     let tables = ClassTables::new(&keys, &bases, parts, &mut hosts, units.len());
 
+    let source = Source {
+        snapshot,
+        table: &table,
+        view: &views.nodes,
+        rows: &rows,
+        node_use: &views.node_use,
+    };
+    let preferences = source.read(&tables.pods);
+
     let pools = table.pools();
     let mut pairs = table.pairs;
     for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
@@ -169,6 +179,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         standing: hosts.standing,
         node_penalty: snapshot.options.node_penalty,
         min_values_policy: snapshot.options.min_values_policy,
+        preferences,
     };
     let symbols = Symbols {
         requests: tables.requests,

@@ -18,6 +18,7 @@ pub mod classes;
 pub mod compile;
 pub mod nodes;
 pub mod options;
+pub mod preferences;
 pub mod selectors;
 mod stocks;
 mod tables;
@@ -321,6 +322,8 @@ pub struct Problem {
     pub node_penalty: Price,
     /// What happens when `minValues` cannot be met.
     pub min_values_policy: MinValuesPolicy,
+    /// What pods prefer; `None` where nothing is preferred, or it is ignored (S-75).
+    pub preferences: Option<preferences::Preferences>,
 }
 
 impl Problem {
