@@ -31,7 +31,7 @@ use crate::model::resources::Name;
 use crate::model::taint::{Taint, TaintEffect, Toleration, untolerated};
 use crate::view::nodes::ExistingNode;
 use crate::view::pods::Term;
-use crate::view::pools::{NodeLabels, OFFERING_KEYS, absent_is_fine, offering_meets};
+use crate::view::pools::{NEW_HOST, NodeLabels, OFFERING_KEYS, absent_is_fine, offering_meets};
 
 /// Where pods of some kind would rather be.
 #[derive(Debug, Clone)]
@@ -274,7 +274,7 @@ impl Source<'_> {
             }
             Wish::Near(term, weight) => {
                 liking.weight = *weight;
-                if term.names.is_empty() {
+                if term.name_meets(NEW_HOST) {
                     self.liked_options(&term.requirements, &mut liking.options);
                 }
                 for (node, at) in self.rows.enumerate() {
