@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::options::OptionTable;
-use super::preferences::Source;
+use super::preferences::{Source, Words};
 use super::tables::ClassTables;
 use super::topology::assign::{Base, Ground};
 use super::topology::domains::{Domains, Standing};
@@ -149,7 +149,10 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         rows: &rows,
         node_use: &views.node_use,
     };
-    let preferences = source.read(&tables.pods);
+    let (preferences, words) = match source.read(&tables.pods) {
+        Some((preferences, words)) => (Some(preferences), words),
+        None => (None, Words::default()),
+    };
 
     let pools = table.pools();
     let mut pairs = table.pairs;
@@ -188,6 +191,8 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         rules_of: tables.identities,
         rule_texts: rules.texts(),
         refused: grouping.refused,
+        likings: words.likings,
+        soft_rules: words.rules,
         resources: units.names().to_vec(),
     };
     (problem, symbols)

@@ -415,6 +415,10 @@ pub struct Symbols {
     pub rules_of: IxVec<ClassId, usize>,
     /// The rules between pods in words, by what [`rules_of`](Self::rules_of) says; the first is "none".
     pub rule_texts: Vec<Vec<String>>,
+    /// The likings of [`Problem::preferences`] in words.
+    pub likings: Vec<String>,
+    /// The pod rules of [`Problem::preferences`] in words.
+    pub soft_rules: Vec<String>,
     /// Names of the resources, in the order of the vectors.
     pub resources: Vec<crate::model::resources::Name>,
 }

@@ -11,6 +11,7 @@
 //! A label whose value a new node leaves open suits no liking and makes no domain: nobody knows its value yet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::nodes::NodeUse;
 use super::options::OptionTable;
@@ -65,8 +66,20 @@ pub struct PodRule {
     pub kind: PodRuleKind,
     /// Its topology key: a position in [`Preferences::keys`]; `None` for the host name, where each node is a domain.
     pub key: Option<u32>,
+    /// How far a spread lets domains differ; 0 for affinity.
+    pub max_skew: u32,
     /// Selected pods that run already, by value of the key.
     pub standing: Vec<u32>,
+}
+
+/// Likings and pod rules in words.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Words {
+    /// By liking.
+    pub likings: Vec<String>,
+    /// By pod rule.
+    pub rules: Vec<String>,
 }
 
 /// The values of a topology key.
@@ -151,6 +164,28 @@ enum Wish {
     Near(Term, u32),
 }
 
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keep(_) => write!(f, "no PreferNoSchedule taint that is not tolerated"),
+            Self::Near(term, _) => {
+                write!(f, "preferred node affinity")?;
+                let mut word = " to";
+                for asked in term.requirements.iter() {
+                    write!(f, "{word} {asked}")?;
+                    word = " and";
+                }
+                for field in &term.names {
+                    let values = field.values.join(", ");
+                    write!(f, "{word} {} {} [{values}]", field.key, field.operator)?;
+                    word = " and";
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Whether `spec` states a preference.
 fn prefers(spec: &PodSpec) -> bool {
     let affinity = &spec.affinity;
@@ -171,7 +206,7 @@ impl Source<'_> {
     /// The preferences of `pods` (by class, positions in the snapshot); `None` where there are none, or they are ignored
     /// (S-75). O(pods + kinds x rules they could meet + likings x (options + nodes)).
     #[must_use]
-    pub fn read(&self, pods: &IxVec<ClassId, Vec<u32>>) -> Option<Preferences> {
+    pub fn read(&self, pods: &IxVec<ClassId, Vec<u32>>) -> Option<(Preferences, Words)> {
         if self.snapshot.options.preference_policy == PreferencePolicy::Ignore {
             return None;
         }
@@ -236,8 +271,15 @@ impl Source<'_> {
         keys.dedup();
         keys.retain(|key| key.as_ref() != HOSTNAME);
         let numbered: Vec<Numbered<'_>> = keys.iter().map(|key| self.values(key)).collect();
+        let words = Words {
+            likings: wishes.iter().map(|wish| wish.to_string()).collect(),
+            rules: rules
+                .iter()
+                .map(|rule| format!("preferred {rule}"))
+                .collect(),
+        };
         let (rules, standing) = self.standing(&rules, &index, &keys, &numbered);
-        Some(Preferences {
+        let preferences = Preferences {
             likings: wishes.iter().map(|wish| self.liking(wish)).collect(),
             rules,
             keys: numbered.into_iter().map(|n| n.values).collect(),
@@ -245,7 +287,8 @@ impl Source<'_> {
             of_pods,
             standing,
             budget: self.snapshot.options.preference_budget,
-        })
+        };
+        Some((preferences, words))
     }
 
     fn liking(&self, wish: &Wish) -> Liking {
@@ -374,6 +417,10 @@ impl Source<'_> {
                         RuleKind::Anti => PodRuleKind::Anti,
                     },
                     key: key.and_then(|at| u32::try_from(at).ok()),
+                    max_skew: match rule.kind {
+                        RuleKind::Spread { max_skew, .. } => max_skew,
+                        _ => 0,
+                    },
                     standing: vec![0; key.map_or(0, |at| numbered[at].names.len())],
                 }
             })
