@@ -56,8 +56,10 @@ impl Grouping {
         waits: impl Fn(u32, &Pod) -> bool,
     ) -> Self {
         let mut grouping = Self::default();
-        let mut by_spec: FastMap<(*const PodSpec, usize), usize> = FastMap::default();
-        let mut by_key: FastMap<ClassKey, usize> = FastMap::default();
+        let mut kinds: FastMap<ClassKey, usize> = FastMap::default();
+        let mut kind_keys: Vec<ClassKey> = Vec::new();
+        let mut by_spec: FastMap<*const PodSpec, usize> = FastMap::default();
+        let mut by_kind: FastMap<(usize, usize), usize> = FastMap::default();
         for (position, pod) in snapshot.pods.iter().enumerate() {
             let position = u32::try_from(position).unwrap_or(u32::MAX);
             if !waits(position, pod) {
@@ -69,39 +71,44 @@ impl Grouping {
                     .detail
                     .as_deref()
                     .is_some_and(|d| !d.actuated.is_empty());
-            let identity = rules.identity(pod);
-            let address = (std::sync::Arc::as_ptr(&pod.spec), identity);
-            if !own && let Some(class) = by_spec.get(&address) {
-                grouping.pods[*class].push(position);
-                continue;
-            }
-            match key_of(pod, volumes, identity, &mut grouping.selectors) {
-                Err(reason) => grouping.refused.push((position, reason)),
-                Ok(key) => {
-                    let keys = &mut grouping.keys;
-                    let pods = &mut grouping.pods;
-                    let class = *by_key.entry(key).or_insert_with_key(|key| {
-                        keys.push(key.clone());
-                        pods.push(Vec::new());
-                        keys.len() - 1
-                    });
-                    grouping.pods[class].push(position);
-                    if !own {
-                        by_spec.insert(address, class);
+            let address = std::sync::Arc::as_ptr(&pod.spec);
+            let known = by_spec.get(&address).copied().filter(|_| !own);
+            let kind = match known {
+                Some(kind) => kind,
+                None => match key_of(pod, volumes, &mut grouping.selectors) {
+                    Err(reason) => {
+                        grouping.refused.push((position, reason));
+                        continue;
                     }
-                }
-            }
+                    Ok(key) => {
+                        let kind = *kinds.entry(key).or_insert_with_key(|key| {
+                            kind_keys.push(key.clone());
+                            kind_keys.len() - 1
+                        });
+                        if !own {
+                            by_spec.insert(address, kind);
+                        }
+                        kind
+                    }
+                },
+            };
+            let identity = rules.identity(pod);
+            let class = *by_kind.entry((kind, identity)).or_insert_with(|| {
+                grouping.keys.push(ClassKey {
+                    identity,
+                    ..kind_keys[kind].clone()
+                });
+                grouping.pods.push(Vec::new());
+                grouping.keys.len() - 1
+            });
+            grouping.pods[class].push(position);
         }
         grouping
     }
 }
 
-fn key_of(
-    pod: &Pod,
-    volumes: &Volumes<'_>,
-    identity: usize,
-    selectors: &mut Selectors,
-) -> Result<ClassKey, Reason> {
+/// What makes pods equal but for the rules between pods.
+fn key_of(pod: &Pod, volumes: &Volumes<'_>, selectors: &mut Selectors) -> Result<ClassKey, Reason> {
     if pod.spec.uses_resource_claims() {
         let message =
             "the pod uses resource claims (dynamic resource allocation), which are not supported";
@@ -134,7 +141,7 @@ fn key_of(
         signature: selectors.signature(terms, &pod.spec.tolerations),
         ports: pod.spec.host_ports(),
         priority: pod.spec.priority,
-        identity,
+        identity: 0,
     })
 }
 
