@@ -74,7 +74,7 @@ pub fn decode(
                 let view = &views.nodes[problem.nodes[node].view as usize];
                 let lots = shares.and_then(|shares| shares.first());
                 let pods = match lots {
-                    Some(share) => decoder.lots(&share.lots),
+                    Some(share) => decoder.lots(&group.content, &share.lots),
                     None => decoder.pods(&group.content),
                 };
                 plan.existing_nodes.push(ExistingPlacement {
@@ -102,7 +102,7 @@ pub fn decode(
                         _ => decoder.claim(group, option, Some(&liked)),
                     };
                     for _ in 0..share.times {
-                        let pods = decoder.lots(&share.lots);
+                        let pods = decoder.lots(&group.content, &share.lots);
                         plan.new_node_claims.push(PlannedClaim {
                             pods,
                             ..pattern.clone()
@@ -210,16 +210,21 @@ impl<'d, 'a> Decoder<'d, 'a> {
             .collect();
     }
 
-    /// The next pods of each of `lots`, by name.
-    fn lots(&mut self, lots: &[Lot]) -> Vec<Name> {
+    /// The next pods of `lots`, by name, in the order of `content`.
+    fn lots(&mut self, content: &[(ClassId, u32)], lots: &[Lot]) -> Vec<Name> {
         let snapshot = self.views.snapshot;
+        let mut left: Vec<Lot> = lots.to_vec();
         let mut names = Vec::new();
-        for lot in lots {
-            let Some(pods) = self.by_kind.get_mut(&(lot.class, lot.kind)) else {
-                continue;
-            };
-            let pods = pods.by_ref().take(lot.count as usize);
-            names.extend(pods.map(|at| Name::from(snapshot.pods[at as usize].key())));
+        for (class, mut count) in spread_out(self.problem, content) {
+            for lot in left.iter_mut().filter(|lot| lot.class == class) {
+                let pods = count.min(lot.count);
+                lot.count -= pods;
+                count -= pods;
+                if let Some(next) = self.by_kind.get_mut(&(class, lot.kind)) {
+                    let next = next.by_ref().take(pods as usize);
+                    names.extend(next.map(|at| Name::from(snapshot.pods[at as usize].key())));
+                }
+            }
         }
         names
     }

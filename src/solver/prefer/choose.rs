@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fit::{holds, options_alike};
 use super::state::{Gain, State};
+use crate::base::rng::Rng;
 use crate::model::price::Price;
 use crate::problem::{ClassId, OptionId, Problem};
 use crate::solver::construct::{give_back, take};
@@ -121,6 +122,50 @@ impl Choices {
         state.retarget(at, to);
         give_back(state.problem, &mut self.stocks, own, times);
         take(state.problem, &mut self.stocks, option, times);
+    }
+
+    /// Buys the single node `bin` in some other way of the same price, whatever that gains; returns how it was bought
+    /// before, and the gain.
+    pub(super) fn turn(
+        &mut self,
+        state: &mut State<'_>,
+        bin: usize,
+        rng: &mut Rng,
+    ) -> Option<(usize, OptionId, Gain)> {
+        let Target::Option(own) = state.bins[bin].target else {
+            return None;
+        };
+        let problem = state.problem;
+        let option = *rng.choose(self.alike(problem, own))?;
+        let allowed = option != own
+            && stock_allows(problem, &self.stocks, option) > 0
+            && holds(problem, option, own, &state.bins[bin].content);
+        if !allowed {
+            return None;
+        }
+        let gain = self.turn_to(state, bin, (own, option));
+        Some((bin, own, gain))
+    }
+
+    /// Buys the single node `bin` as `old` again.
+    pub(super) fn turn_back(&mut self, state: &mut State<'_>, bin: usize, old: OptionId) {
+        if let Target::Option(now) = state.bins[bin].target {
+            self.turn_to(state, bin, (now, old));
+        }
+    }
+
+    fn turn_to(
+        &mut self,
+        state: &mut State<'_>,
+        bin: usize,
+        (own, option): (OptionId, OptionId),
+    ) -> Gain {
+        let (from, to) = (Target::Option(own), Target::Option(option));
+        let gain = state.recount(bin, from, to, 1);
+        state.retarget(bin, to);
+        give_back(state.problem, &mut self.stocks, own, 1);
+        take(state.problem, &mut self.stocks, option, 1);
+        gain
     }
 
     /// Exchanges nodes for dearer ones where that meets most weight for the money, within the budget (M-2); returns

@@ -99,6 +99,24 @@ impl Mover {
             }
     }
 
+    /// Whether a unit of `class` may be taken off a node of `bin`, whatever comes there.
+    pub(super) fn may_leave(&self, state: &State<'_>, class: ClassId, bin: usize) -> bool {
+        let bin = &state.bins[bin];
+        bin.count_of(class) > 0 && leaves(state.problem, bin, class)
+    }
+
+    /// Whether a unit of `class` that was on a node of `from` may join one of `to`.
+    pub(super) fn may_join(
+        &mut self,
+        state: &State<'_>,
+        class: ClassId,
+        (from, to): (usize, usize),
+    ) -> bool {
+        let (source, target) = (&state.bins[from], &state.bins[to]);
+        (from == to || self.weight_allows(state.problem, class, source, target))
+            && self.takes(state.problem, target, class, None)
+    }
+
     /// M-1 (2): no pod goes to a lighter pool that a heavier one could take.
     fn weight_allows(&self, problem: &Problem, class: ClassId, from: &Bin, to: &Bin) -> bool {
         let Target::Option(new) = to.target else {

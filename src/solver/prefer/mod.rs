@@ -6,6 +6,7 @@
 //! 1. [`deal`]: the pods of a class that differ only in what they prefer are given to the nodes that hold the class.
 //! 2. [`choose`]: a new node may be bought in another zone, capacity type, type or pool of its weight, at its price.
 //! 3. [`moves`]: pods move to free room, or change places, where rules and room allow it.
+//! 4. [`shake`]: a few pods are taken off and placed again, unless effort is `fast`.
 //!
 //! With a `preferenceBudget`, nodes are then exchanged for dearer ones where that meets most weight for the money.
 //! Gains are compared by what Karpenter gives up last first: `PreferNoSchedule` taints (S-63), then weight, then how even
@@ -15,6 +16,7 @@ mod choose;
 mod deal;
 mod fit;
 mod moves;
+mod shake;
 mod state;
 
 use super::score::Ranks;
@@ -33,30 +35,40 @@ struct Budget {
     deal: u64,
     /// For moving them.
     moves: u64,
-    rounds: u32,
+    /// For shaking.
+    shake: u64,
+    /// How many shakes in a row may be in vain.
+    patience: u64,
 }
 
 impl Budget {
-    fn of(effort: Effort) -> Self {
+    fn of(effort: Effort, pods: u64, nodes: u64) -> Self {
+        let size = pods.saturating_add(nodes);
         match effort {
             Effort::Fast => Self {
-                deal: 200_000,
-                moves: 60_000,
-                rounds: 2,
+                deal: size.saturating_mul(20),
+                moves: size.saturating_mul(10).saturating_add(2_000),
+                shake: 0,
+                patience: 0,
             },
             Effort::Balanced => Self {
-                deal: 2_000_000,
-                moves: 3_000_000,
-                rounds: 8,
+                deal: size.saturating_mul(100),
+                moves: size.saturating_mul(60).saturating_add(50_000),
+                shake: size.saturating_mul(20).saturating_add(200_000),
+                patience: nodes.saturating_mul(16).clamp(200, 2_000),
             },
             Effort::Thorough => Self {
-                deal: 20_000_000,
-                moves: 60_000_000,
-                rounds: 40,
+                deal: size.saturating_mul(500),
+                moves: size.saturating_mul(600).saturating_add(1_000_000),
+                shake: size.saturating_mul(400).saturating_add(4_000_000),
+                patience: nodes.saturating_mul(100).clamp(2_000, 40_000),
             },
         }
     }
 }
+
+/// How often moving and buying otherwise take turns at most.
+const MAX_ROUNDS: u32 = 8;
 
 /// Meets as many preferences of `problem` as `outcome` allows without costing more, and says how many that are.
 ///
@@ -65,18 +77,29 @@ pub fn prefer(problem: &Problem, effort: Effort, outcome: &mut Outcome) {
     let Some(prefs) = &problem.preferences else {
         return;
     };
-    let budget = Budget::of(effort);
+    let (mut pods, mut nodes) = (0, 0);
+    for group in &outcome.groups {
+        let times = u64::from(group.times);
+        nodes += times;
+        pods += group
+            .content
+            .iter()
+            .map(|(_, n)| u64::from(*n))
+            .sum::<u64>()
+            * times;
+    }
+    let budget = Budget::of(effort, pods, nodes);
     let mut choices = Choices::new(problem, &outcome.groups);
     let mut state = State::new(problem, prefs);
     deal::deal(&mut state, &mut choices, &outcome.groups, budget.deal);
     choices.improve(&mut state);
     deal::open_free_nodes(&mut state);
     let mut work = budget.moves;
-    for _ in 0..budget.rounds {
-        let moved = moves::improve(&mut state, &mut work);
-        if !(moved && choices.improve(&mut state)) {
-            break;
-        }
+    settle(&mut state, &mut choices, &mut work);
+    if budget.shake > 0 {
+        let mut left = budget.shake;
+        shake::shake(&mut state, &mut choices, &mut left, budget.patience);
+        settle(&mut state, &mut choices, &mut work);
     }
     if choices.spend(&mut state) {
         moves::improve(&mut state, &mut work);
@@ -95,6 +118,15 @@ pub fn prefer(problem: &Problem, effort: Effort, outcome: &mut Outcome) {
         remaining[class.at()] = *count;
     }
     outcome.score = Ranks::new(problem).score(problem, &outcome.groups, &remaining);
+}
+
+/// Moves pods and buys nodes otherwise, in turns, until neither gains.
+fn settle(state: &mut State<'_>, choices: &mut Choices, work: &mut u64) {
+    for _ in 0..MAX_ROUNDS {
+        if !(moves::improve(state, work) && choices.improve(state)) {
+            return;
+        }
+    }
 }
 
 /// Groups of equal nodes again, in the order of outcomes, each with its nodes by the kinds of their pods.

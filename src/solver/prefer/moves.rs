@@ -1,7 +1,7 @@
 //! Moving pods: to free room, or in exchange for others.
 
 use super::fit::Mover;
-use super::state::{Gain, State};
+use super::state::{Bin, Gain, State};
 use crate::problem::ClassId;
 
 /// At least so many nodes are looked at for each kind on a node.
@@ -53,15 +53,19 @@ pub(super) fn improve(state: &mut State<'_>, work: &mut u64) -> bool {
 
 /// By kind: the nodes where its pods like to be, best first, at most `window`. Empty where looking would take too long.
 fn favourites(state: &State<'_>, window: usize, work: u64) -> Vec<Vec<usize>> {
-    let kinds = state.prefs.kinds.len();
-    let mut lists = vec![Vec::new(); kinds];
-    if window >= state.bins.len() || (kinds as u64).saturating_mul(state.bins.len() as u64) > work {
+    let mut lists = vec![Vec::new(); state.prefs.kinds.len()];
+    if window >= state.bins.len() {
         return lists;
     }
-    for (kind, list) in (0u32..).zip(&mut lists) {
-        if state.prefs.kinds[kind as usize].likings.is_empty() {
-            continue;
-        }
+    let mut kinds: Vec<u32> = state.bins.iter().flat_map(Bin::kinds).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds.retain(|kind| !state.prefs.kinds[*kind as usize].likings.is_empty());
+    if (kinds.len() as u64).saturating_mul(state.bins.len() as u64) > work {
+        return lists;
+    }
+    for kind in kinds {
+        let list = &mut lists[kind as usize];
         let mut liked: Vec<(Gain, usize)> = state
             .bins
             .iter()
@@ -184,19 +188,12 @@ fn carry_out(
     (to, back, other): (usize, Option<ClassId>, Option<u32>),
 ) {
     let (from, to) = (state.single(from), state.single(to));
-    state.count(from, kind, -1, 1);
-    state.enlist(from, class, kind, -1);
-    state.count(to, kind, 1, 1);
-    state.enlist(to, class, kind, 1);
+    let unit = back != Some(class);
+    state.shift(from, class, kind, -1, unit);
     if let (Some(back), Some(other)) = (back, other) {
-        state.count(to, other, -1, 1);
-        state.enlist(to, back, other, -1);
-        state.count(from, other, 1, 1);
-        state.enlist(from, back, other, 1);
-        if back == class {
-            return;
-        }
-        state.carry(back, to, from);
+        state.shift(to, back, other, -1, unit);
+        state.shift(from, back, other, 1, unit);
     }
-    state.carry(class, from, to);
+    state.shift(to, class, kind, 1, unit);
+    state.log.clear();
 }

@@ -152,6 +152,16 @@ impl Bin {
     }
 }
 
+/// One pod more or less on a node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Op {
+    pub(super) bin: usize,
+    class: ClassId,
+    kind: u32,
+    by: i64,
+    unit: bool,
+}
+
 /// The nodes with counts by domain.
 #[derive(Debug)]
 pub(super) struct State<'p> {
@@ -161,6 +171,8 @@ pub(super) struct State<'p> {
     pub(super) bins: Vec<Bin>,
     domains: Vec<Vec<Count>>,
     pub(super) work: u64,
+    /// What [`shift`](Self::shift) changed since somebody last cleared it.
+    pub(super) log: Vec<Op>,
 }
 
 impl<'p> State<'p> {
@@ -201,6 +213,7 @@ impl<'p> State<'p> {
             bins: Vec::new(),
             domains: prefs.rules.iter().map(counts).collect(),
             work: 0,
+            log: Vec::new(),
         }
     }
 
@@ -414,30 +427,65 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Moves one unit of `class` in the content of two single nodes.
-    pub(super) fn carry(&mut self, class: ClassId, from: usize, to: usize) {
-        let demand = self.problem.demand_of(class);
-        let source = &mut self.bins[from];
-        for (room, need) in source.room.iter_mut().zip(demand) {
-            *room += need;
-        }
-        if let Some(at) = source.content.iter().position(|(held, _)| *held == class) {
-            source.content[at].1 -= 1;
-            if source.content[at].1 == 0 {
-                source.content.remove(at);
+    /// Adds one pod (or takes one off) on the single node `bin`; with `unit` its content and room change too, else only
+    /// what kind of pod is there. Returns the gain, and remembers the change.
+    pub(super) fn shift(
+        &mut self,
+        bin: usize,
+        class: ClassId,
+        kind: u32,
+        by: i64,
+        unit: bool,
+    ) -> Gain {
+        let gain = self.count(bin, kind, by, 1);
+        self.enlist(bin, class, kind, by);
+        if unit {
+            let row = &mut self.bins[bin];
+            for (room, need) in row.room.iter_mut().zip(self.problem.demand_of(class)) {
+                *room -= need * by;
+            }
+            match row.content.binary_search_by_key(&class, |(held, _)| *held) {
+                Ok(at) if by < 0 && row.content[at].1 <= 1 => {
+                    row.content.remove(at);
+                }
+                Ok(at) if by < 0 => row.content[at].1 -= 1,
+                Ok(at) => row.content[at].1 += 1,
+                Err(at) => row.content.insert(at, (class, 1)),
             }
         }
-        let target = &mut self.bins[to];
-        for (room, need) in target.room.iter_mut().zip(demand) {
-            *room -= need;
+        self.log.push(Op {
+            bin,
+            class,
+            kind,
+            by,
+            unit,
+        });
+        gain
+    }
+
+    /// Takes back the changes of `log`, the last one first.
+    pub(super) fn undo(&mut self, log: &mut Vec<Op>) {
+        for op in log.drain(..).rev() {
+            self.shift(op.bin, op.class, op.kind, -op.by, op.unit);
         }
-        match target
-            .content
-            .binary_search_by_key(&class, |(held, _)| *held)
-        {
-            Ok(at) => target.content[at].1 += 1,
-            Err(at) => target.content.insert(at, (class, 1)),
-        }
+        self.log.clear();
+    }
+
+    /// Whether one more unit of `class` fits the room left on a node of `bin`.
+    pub(super) fn has_room(&self, bin: usize, class: ClassId) -> bool {
+        crate::problem::fits(self.problem.demand_of(class), &self.bins[bin].room)
+    }
+
+    /// Whether nothing is left to gain: all weight is met, and nobody avoids taints or spreads softly.
+    pub(super) fn is_content(&self) -> bool {
+        let (total, met) = self.weights();
+        let has_spread = self
+            .prefs
+            .rules
+            .iter()
+            .any(|rule| rule.kind == PodRuleKind::Spread);
+        let has_taints = self.prefs.likings.iter().any(|liking| liking.weight == 0);
+        total == met && !has_spread && !has_taints
     }
 
     /// Weight of the preferred terms of the pods placed, and of those that hold.
