@@ -38,7 +38,7 @@ use crate::view::pools::{NEW_HOST, NodeLabels, OFFERING_KEYS, absent_is_fine, of
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Liking {
-    /// Weight of the term; 0 for keeping off `PreferNoSchedule` taints, which has none and comes first.
+    /// Weight of the term; 0 for keeping off `PreferNoSchedule` taints, which has none.
     pub weight: u32,
     /// Options that suit it.
     pub options: BitSet<OptionId>,

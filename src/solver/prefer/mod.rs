@@ -9,8 +9,7 @@
 //! 4. [`shake`]: a few pods are taken off and placed again, unless effort is `fast`.
 //!
 //! With a `preferenceBudget`, nodes are then exchanged for dearer ones where that meets most weight for the money.
-//! Gains are compared by what Karpenter gives up last first: `PreferNoSchedule` taints (S-63), then weight, then how even
-//! soft spreads are. Giving up one preference does not give up others: each counts by itself (W-17, W-18).
+//! Gains are compared by weight, then pods kept off `PreferNoSchedule` taints (S-63), then how even soft spreads are. Giving up one preference does not give up others: each counts by itself (W-17, W-18).
 
 mod choose;
 mod deal;
@@ -55,7 +54,7 @@ impl Budget {
                 deal: size.saturating_mul(100),
                 moves: size.saturating_mul(60).saturating_add(50_000),
                 shake: size.saturating_mul(20).saturating_add(200_000),
-                patience: nodes.saturating_mul(16).clamp(200, 2_000),
+                patience: nodes.saturating_mul(16).clamp(600, 2_000),
             },
             Effort::Thorough => Self {
                 deal: size.saturating_mul(500),

@@ -53,14 +53,24 @@ fn attempt(state: &mut State<'_>, choices: &mut Choices, mover: &mut Mover, rng:
         0 => 8 + rng.below(24),
         _ => 1 + rng.below(6),
     };
+    // The others come from anywhere, from the pod's node and one more, or are pods like it.
+    let manner = rng.below(3);
+    let other = usize::try_from(rng.below(state.bins.len() as u64)).unwrap_or(0);
     let mut next = Some(first);
     for _ in 0..wanted * 2 {
-        let (bin, class, kind) = match next.take() {
-            Some(found) => found,
-            None => match any(state, rng) {
-                Some(found) => found,
-                None => break,
+        let found = match next.take() {
+            Some(found) => Some(found),
+            None => match manner {
+                0 => any(state, rng),
+                1 => {
+                    let bin = if rng.below(2) == 0 { first.0 } else { other };
+                    on(state, rng, bin)
+                }
+                _ => any(state, rng).filter(|(_, _, kind)| *kind == first.2 || rng.below(4) == 0),
             },
+        };
+        let Some((bin, class, kind)) = found else {
+            continue;
         };
         if !mover.may_leave(state, class, bin) {
             continue;
@@ -128,11 +138,17 @@ fn pick(state: &mut State<'_>, rng: &mut Rng) -> Option<(usize, ClassId, u32)> {
 fn any(state: &State<'_>, rng: &mut Rng) -> Option<(usize, ClassId, u32)> {
     for _ in 0..LOOKS {
         let bin = usize::try_from(rng.below(state.bins.len() as u64)).unwrap_or(0);
-        if let Some(lot) = rng.choose(&state.bins[bin].lots) {
-            return Some((bin, lot.class, lot.kind));
+        if let Some(found) = on(state, rng, bin) {
+            return Some(found);
         }
     }
     None
+}
+
+/// A pod on a node of `bin`.
+fn on(state: &State<'_>, rng: &mut Rng, bin: usize) -> Option<(usize, ClassId, u32)> {
+    let lot = rng.choose(&state.bins[bin].lots)?;
+    Some((bin, lot.class, lot.kind))
 }
 
 /// Puts `pod` on the node where it gains most and that takes it; returns the gain.

@@ -7,18 +7,18 @@ use crate::solver::{Lot, Target};
 /// What a change is worth, compared field by field; larger is better. Sums and differences keep the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Gain {
-    /// Pods kept off `PreferNoSchedule` taints: Karpenter gives this up last (S-63).
-    pub(super) taints: i64,
     /// Weight of preferred terms that hold.
     pub(super) weight: i64,
+    /// Pods kept off `PreferNoSchedule` taints (S-63).
+    pub(super) taints: i64,
     /// How evenly soft spreads are met: minus the pairs of pods that share a domain.
     pub(super) spread: i64,
 }
 
 impl Gain {
     pub(super) const ZERO: Self = Self {
-        taints: 0,
         weight: 0,
+        taints: 0,
         spread: 0,
     };
 
