@@ -54,13 +54,13 @@ impl Budget {
                 deal: size.saturating_mul(100),
                 moves: size.saturating_mul(60).saturating_add(50_000),
                 shake: size.saturating_mul(20).saturating_add(200_000),
-                patience: nodes.saturating_mul(16).clamp(600, 2_000),
+                patience: (100_000 / size.max(1)).clamp(600, 3_000),
             },
             Effort::Thorough => Self {
                 deal: size.saturating_mul(500),
                 moves: size.saturating_mul(600).saturating_add(1_000_000),
                 shake: size.saturating_mul(400).saturating_add(4_000_000),
-                patience: nodes.saturating_mul(100).clamp(2_000, 40_000),
+                patience: 40_000,
             },
         }
     }
