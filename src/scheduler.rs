@@ -102,7 +102,7 @@ impl<'a> Compiled<'a> {
     /// Why the pod `key` (`namespace/name`) goes where it goes, or stays pending; `None` if there is no such pod.
     #[must_use]
     pub fn explain_pod(&self, outcome: &Outcome, plan: &Plan, key: &str) -> Option<Reason> {
-        objects::pod::explain(&mut self.explainer(outcome), plan, key)
+        objects::pod::explain(&mut self.explainer(outcome), outcome, plan, key)
     }
 
     /// The state of a node (or of a NodeClaim without one) and what the plan puts there; `None` if there is none.

@@ -119,6 +119,22 @@ pub struct Totals {
     pub unschedulable: usize,
 }
 
+/// How far preferences are met (M-2).
+///
+/// A preferred term of a pod *holds* if, once every pod is where the plan puts it, the pod's node matches it (node
+/// affinity), some other pod that it selects is in the pod's domain (pod affinity), or none is (anti-affinity); a node
+/// without the topology key is in no domain. `ScheduleAnyway` spreads and `PreferNoSchedule` taints have no weight and
+/// are not in the figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PreferenceTotals {
+    /// Sum over the placed pods of the weights of their preferred terms.
+    pub weight_total: u64,
+    /// Sum of the weights of those terms that hold.
+    pub weight_met: u64,
+}
+
 /// One entry of a BatchAddClusterNodes request (H-25). Field names are the API's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -164,6 +180,9 @@ pub struct Plan {
     /// A proven lower bound on the hourly price of every valid plan that places the same pods (M-7); 0 when none was
     /// computed.
     pub lower_bound: Price,
+    /// How far preferences are met; absent where they are ignored (S-75).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferences: Option<PreferenceTotals>,
     /// Requests that scale HyperPod's groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaling: Vec<BatchAddClusterNodes>,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::options::OptionTable;
+use super::preferences::{Source, Words};
 use super::sets::Sets;
 use super::tables::ClassTables;
 use super::topology::assign::{Base, Ground};
@@ -156,6 +157,18 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
     let tables = ClassTables::new(&keys, &bases, &ground.shapes, parts, &mut hosts, &mut sets);
 
+    let source = Source {
+        snapshot,
+        table: &table,
+        view: &views.nodes,
+        rows: &rows,
+        node_use: &views.node_use,
+    };
+    let (preferences, words) = match source.read(&tables.pods) {
+        Some((preferences, words)) => (Some(preferences), words),
+        None => (None, Words::default()),
+    };
+
     let pools = table.pools();
     let mut pairs = table.pairs;
     for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
@@ -184,6 +197,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         standing: hosts.standing,
         node_penalty: snapshot.options.node_penalty,
         min_values_policy: snapshot.options.min_values_policy,
+        preferences,
     };
     let symbols = Symbols {
         requests: tables.requests,
@@ -192,6 +206,8 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         rules_of: tables.identities,
         rule_texts: rules.texts(),
         refused: grouping.refused,
+        likings: words.likings,
+        soft_rules: words.rules,
         resources: units.names().to_vec(),
     };
     (problem, symbols)

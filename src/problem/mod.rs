@@ -18,6 +18,7 @@ pub mod classes;
 pub mod compile;
 pub mod nodes;
 pub mod options;
+pub mod preferences;
 pub mod selectors;
 pub mod sets;
 mod stocks;
@@ -322,6 +323,8 @@ pub struct Problem {
     pub node_penalty: Price,
     /// What happens when `minValues` cannot be met.
     pub min_values_policy: MinValuesPolicy,
+    /// What pods prefer; `None` where nothing is preferred, or it is ignored (S-75).
+    pub preferences: Option<preferences::Preferences>,
 }
 
 impl Problem {
@@ -425,6 +428,10 @@ pub struct Symbols {
     pub rules_of: IxVec<ClassId, usize>,
     /// The rules between pods in words, by what [`rules_of`](Self::rules_of) says; the first is "none".
     pub rule_texts: Vec<Vec<String>>,
+    /// The likings of [`Problem::preferences`] in words.
+    pub likings: Vec<String>,
+    /// The pod rules of [`Problem::preferences`] in words.
+    pub soft_rules: Vec<String>,
     /// Names of the resources, in the order of the vectors.
     pub resources: Vec<crate::model::resources::Name>,
 }

@@ -14,7 +14,8 @@
 //!    tries values that are off by chance, then repacks small groups of nodes; the best plan by the [objective](score)
 //!    (M-1) wins.
 //! 6. [`settle`] takes off what rules between pods forbid once some pods are left over.
-//! 7. [`bound`] proves a price below which no plan can be.
+//! 7. [`prefer`] meets preferences where that costs nothing (M-2).
+//! 8. [`bound`] proves a price below which no plan can be.
 //!
 //! All choices are made by comparing numbers with total tie-breaks, and budgets count steps, so the same problem gives the
 //! same plan everywhere. Floats choose what is tried; scores, which have none, choose what wins. `docs/DESIGN.md` tells
@@ -28,6 +29,7 @@ pub mod existing;
 pub mod fill;
 pub mod holds;
 mod mend;
+pub mod prefer;
 pub mod reduce;
 pub mod score;
 pub mod search;
@@ -61,6 +63,40 @@ pub struct Group {
     pub times: u32,
 }
 
+/// Pods of one class that no preference tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Lot {
+    /// The class; for the pods of a bundle, their own.
+    pub class: ClassId,
+    /// A position in [`Preferences::kinds`](crate::problem::preferences::Preferences::kinds).
+    pub kind: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// Some of the equal nodes of a group: those with the same kinds of pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Share {
+    /// How many nodes.
+    pub times: u32,
+    /// The pods of each.
+    pub lots: Vec<Lot>,
+}
+
+/// How far the preferences of the pods placed are met (M-2).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Met {
+    /// By group: its nodes by the kinds of their pods.
+    pub shares: Vec<Vec<Share>>,
+    /// Weight of all preferred terms of the pods placed.
+    pub weight_total: u64,
+    /// Weight of those that hold.
+    pub weight_met: u64,
+}
+
 /// What the solver decided.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -76,4 +112,6 @@ pub struct Outcome {
     pub score: score::Score,
     /// Inner steps taken: the deterministic measure of work.
     pub work: u64,
+    /// Preferences; `None` where nothing is preferred, or it is ignored.
+    pub met: Option<Met>,
 }

@@ -131,6 +131,8 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
         standing: problem.standing.clone(),
         node_penalty: problem.node_penalty,
         min_values_policy: problem.min_values_policy,
+        // Preferences are looked at once pods have their places, in the whole problem.
+        preferences: None,
     };
     Some(Reduced {
         problem: reduced,

@@ -5,6 +5,7 @@ use super::bound;
 use super::candidates::Tiers;
 use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
+use super::prefer;
 use super::reduce;
 use super::score::{Ranks, Score};
 use super::settle::settle;
@@ -107,6 +108,13 @@ impl Search<'_, '_> {
 /// Deterministic: the same problem and effort give the same outcome. The cost is bounded by the effort's budget after
 /// the first constructions, each of which takes O(distinct nodes x candidates x classes).
 pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
+    let mut outcome = pack(problem, effort);
+    prefer::prefer(problem, effort, &mut outcome);
+    outcome
+}
+
+/// The plan before preferences.
+fn pack(problem: &Problem, effort: Effort) -> Outcome {
     let reduced = reduce::reduce(problem);
     let small = reduced.as_ref().map_or(problem, |reduced| &reduced.problem);
     let tiers = Tiers::new(small);
@@ -501,5 +509,6 @@ fn finish(score: Score, mut built: Built, work: u64, lower_bound: Price) -> Outc
         lower_bound,
         score,
         work,
+        met: None,
     }
 }

@@ -8,7 +8,7 @@
 //! What a node holds is tested on the final state. Topology spread and pod affinity are tested by kube-scheduler when a
 //! pod is placed, so for these some order of binding must pass at every step (M-3).
 //!
-//! Not judged: preferences, pre-emption, volumes shared by nodes, and whether a pod that stays pending could have been
+//! Not judged: how well preferences are met (the plan's figures on it are), pre-emption, volumes shared by nodes, and whether a pod that stays pending could have been
 //! placed.
 
 mod attach;
@@ -97,7 +97,7 @@ pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
         &assignment.claims,
         &mut report,
     );
-    topology::check(&cluster, &assignment, &mut report);
+    topology::check(&cluster, &assignment, plan, &mut report);
     volumes::check(&cluster, &mut report);
     attach::check(&cluster, &mut report);
     limits::check(&cluster, &catalogue, &bought, &mut report);

@@ -83,6 +83,8 @@ pub enum Kind {
     ListedType,
     /// The totals are wrong.
     Totals,
+    /// The figures on preferences are wrong (M-2).
+    Preferences,
     /// The lower bound exceeds the plan's price (M-7).
     LowerBound,
 }

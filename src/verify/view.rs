@@ -55,6 +55,8 @@ pub(super) struct NodeView {
     pub(super) name: Name,
     /// Labels with their older names added.
     pub(super) labels: Labels,
+    /// Labels of a planned node whose value is still to be picked, today's names.
+    pub(super) undecided: Vec<Name>,
     pub(super) taints: Vec<Taint>,
     pub(super) capacity: ResourceList,
     pub(super) allocatable: ResourceList,

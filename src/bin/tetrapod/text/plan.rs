@@ -99,6 +99,13 @@ fn headline(plan: &Plan) -> String {
         out.push_str(&wrapped(&cost(plan), WIDTH, ""));
         out.push('\n');
     }
+    if let Some(figures) = plan.preferences.filter(|figures| figures.weight_total > 0) {
+        out.push_str(&format!(
+            "Preferences met: {} of {} by weight; meeting more would cost more or was not found.\n",
+            thousands(&figures.weight_met.to_string()),
+            thousands(&figures.weight_total.to_string())
+        ));
+    }
     out
 }
 
