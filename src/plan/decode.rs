@@ -13,6 +13,7 @@ use crate::problem::{ClassId, OptionId, PoolId, Problem, Symbols};
 use crate::solver::construct::{give_back, take};
 use crate::solver::holds::{distinct_values, holders, stock_allows};
 use crate::solver::{Group, Outcome, Target};
+use crate::view::attach;
 
 /// How many fall-backs a claim lists at most.
 const MAX_FALLBACKS: usize = 64;
@@ -225,6 +226,11 @@ impl<'d, 'a> Decoder<'d, 'a> {
         for (class, count) in &group.content {
             let mut own = self.symbols.requests[*class].clone();
             for (name, quantity) in self.symbols.requests[*class].iter() {
+                // Volumes are counted as a resource here; to Kubernetes they are none.
+                if name.starts_with(attach::PREFIX) {
+                    own.remove(name);
+                    continue;
+                }
                 own.set_shared(Name::clone(name), quantity.times(i64::from(*count)));
             }
             requests.add(&own);

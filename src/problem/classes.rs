@@ -12,7 +12,8 @@ use crate::base::hash::FastMap;
 use crate::explain::reason::{Code, Reason};
 use crate::model::cluster::Snapshot;
 use crate::model::pod::{HostPort, Pod, PodSpec};
-use crate::model::resources::ResourceList;
+use crate::model::resources::{Name, ResourceList};
+use crate::view::attach::Attach;
 use crate::view::pods::{Term, node_terms};
 use crate::view::volumes::Volumes;
 
@@ -30,6 +31,8 @@ pub struct ClassKey {
     pub priority: i32,
     /// Rules between pods: a position in [`Rules::identities`].
     pub identity: usize,
+    /// Claims of volumes for which a place is kept on every node (see [`Attach`]).
+    pub claims: Vec<(Name, u32)>,
 }
 
 /// The pods to place, by class.
@@ -52,6 +55,7 @@ impl Grouping {
     pub fn new(
         snapshot: &Snapshot,
         volumes: &Volumes<'_>,
+        attach: &Attach,
         rules: &mut Rules,
         waits: impl Fn(u32, &Pod) -> bool,
     ) -> Self {
@@ -75,7 +79,7 @@ impl Grouping {
                 grouping.pods[*class].push(position);
                 continue;
             }
-            match key_of(pod, volumes, identity, &mut grouping.selectors) {
+            match key_of(pod, (volumes, attach), identity, &mut grouping.selectors) {
                 Err(reason) => grouping.refused.push((position, reason)),
                 Ok(key) => {
                     let keys = &mut grouping.keys;
@@ -98,7 +102,7 @@ impl Grouping {
 
 fn key_of(
     pod: &Pod,
-    volumes: &Volumes<'_>,
+    (volumes, attach): (&Volumes<'_>, &Attach),
     identity: usize,
     selectors: &mut Selectors,
 ) -> Result<ClassKey, Reason> {
@@ -120,7 +124,8 @@ fn key_of(
             terms.push(joined);
         }
     }
-    let requests = pod.requests();
+    let mut requests = pod.requests();
+    attach.add_requests(volumes, pod, &mut requests);
     if let Some((name, quantity)) = requests.iter().find(|(_, quantity)| quantity.is_negative()) {
         let message = format!("it requests {quantity} of {name}; a request cannot be negative");
         return Err(Reason::new(
@@ -135,6 +140,7 @@ fn key_of(
         ports: pod.spec.host_ports(),
         priority: pod.spec.priority,
         identity,
+        claims: attach.kept_claims(volumes, pod),
     })
 }
 

@@ -16,16 +16,19 @@ use super::units::{Survey, Units};
 use super::{MinValues, NodeId, NodeRow, OptionId, Problem, Symbols, TermId, nodes};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
+use crate::explain::reason::Reason;
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::InstanceType;
 use crate::model::label;
 use crate::model::requirement::{Operator, Requirements};
 use crate::model::resources::Name;
+use crate::view::attach::Attach;
 use crate::view::daemons::{Daemon, daemons};
 use crate::view::nodes::{ExistingNode, existing};
 use crate::view::pods::waits;
 use crate::view::pools::{Pools, Template};
+use crate::view::protection::Protection;
 use crate::view::volumes::Volumes;
 
 /// The views that a problem is compiled from; plans and explanations read names from them.
@@ -42,6 +45,10 @@ pub struct Views<'a> {
     pub daemons: Vec<Daemon<'a>>,
     /// What existing nodes hold.
     pub node_use: nodes::NodeUse,
+    /// Attach limits of volumes.
+    pub attach: Attach,
+    /// Pods that may not be moved from nodes that are being deleted (S-6): positions in the snapshot, in order.
+    pub held: Vec<(u32, Reason)>,
 }
 
 impl<'a> Views<'a> {
@@ -51,13 +58,29 @@ impl<'a> Views<'a> {
         let nodes = existing(snapshot);
         let daemons = daemons(&snapshot.daemon_sets);
         let node_use = nodes::node_use(snapshot, &nodes, &daemons);
-        Self {
+        let mut views = Self {
             snapshot,
             pools: Pools::new(snapshot, capacity),
+            held: held(snapshot, &nodes, &node_use),
             nodes,
             daemons,
             node_use,
+            attach: Attach::default(),
+        };
+        views.attach = Attach::new(
+            snapshot,
+            &views.nodes,
+            views.pools.templates.iter().flat_map(|t| t.types),
+            &views.node_use.node_of,
+            |position| views.waits(position),
+        );
+        if !views.attach.is_empty() {
+            let rows = views.nodes.iter_mut().zip(&mut views.node_use.used);
+            for (at, (node, used)) in rows.enumerate() {
+                views.attach.set_node(at, &mut node.allocatable, used);
+            }
         }
+        views
     }
 
     /// Whether the pod at `position` waits for a place.
@@ -73,7 +96,33 @@ impl<'a> Views<'a> {
                     node.is_some_and(|at| self.nodes[*at as usize].deleting),
                 )
             })
+            && self
+                .held
+                .binary_search_by_key(&position, |(held, _)| *held)
+                .is_err()
     }
+}
+
+/// The pods that would have to move from nodes that are being deleted, and may not (S-6).
+fn held(
+    snapshot: &Snapshot,
+    nodes: &[ExistingNode<'_>],
+    node_use: &nodes::NodeUse,
+) -> Vec<(u32, Reason)> {
+    if nodes.iter().all(|node| !node.deleting) {
+        return Vec::new();
+    }
+    let protection = Protection::new(snapshot);
+    let mut held = Vec::new();
+    for (position, pod) in snapshot.pods.iter().enumerate() {
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        let node = node_use.node_of.get(&position);
+        let leaving = node.is_some_and(|at| nodes[*at as usize].deleting);
+        if leaving && waits(pod, true) {
+            held.extend(protection.reason(pod).map(|why| (position, why)));
+        }
+    }
+    held
 }
 
 /// Compiles the pending pods of `views`. O(pods + signatures x options + nodes x kinds).
@@ -84,6 +133,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let mut grouping = Grouping::new(
         snapshot,
         &Volumes::new(snapshot),
+        &views.attach,
         &mut rules,
         |position, _| views.waits(position),
     );
@@ -93,7 +143,9 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         &views.pools.templates,
         &views.daemons,
         &views.nodes,
+        &views.attach,
     );
+    grouping.refused.extend(views.held.iter().cloned());
 
     let mut survey = Survey::default();
     grouping
@@ -207,6 +259,18 @@ fn bases(
             }
             for (id, at) in rows.enumerate() {
                 if clash(&key.ports, &views.node_use.ports[*at as usize]) {
+                    nodes.remove(id);
+                }
+            }
+        }
+        for claim in &key.claims {
+            for (id, option) in table.options.enumerate() {
+                if views.attach.bars_type(claim, table.instance_type(option.pair)) {
+                    options.remove(id);
+                }
+            }
+            for (id, at) in rows.enumerate() {
+                if views.attach.bars_node(claim, *at as usize) {
                     nodes.remove(id);
                 }
             }

@@ -16,6 +16,7 @@ mod bookkeeping;
 mod catalogue;
 mod claims;
 mod daemons;
+mod eviction;
 mod existing;
 mod form;
 mod limits;
@@ -99,7 +100,7 @@ pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
     );
     topology::check(&cluster, &assignment, &mut report);
     volumes::check(&cluster, &mut report);
-    attach::check(&cluster, &mut report);
+    attach::check(&cluster, &bought, &mut report);
     limits::check(&cluster, &catalogue, &bought, &mut report);
     pricing::check(snapshot, plan, &bought, &mut report);
     reservations::check(snapshot, &catalogue, &bought, &mut report);

@@ -6,8 +6,10 @@
 //! from these views, so that they cannot disagree about what was looked at. The checker in
 //! [`verify`](mod@crate::verify) has its own reading on purpose.
 
+pub mod attach;
 pub mod daemons;
 pub mod nodes;
 pub mod pods;
 pub mod pools;
+pub mod protection;
 pub mod volumes;
