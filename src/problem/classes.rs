@@ -14,6 +14,7 @@ use crate::model::cluster::Snapshot;
 use crate::model::pod::{HostPort, Pod, PodSpec};
 use crate::model::resources::{Name, ResourceList};
 use crate::view::attach::Attach;
+use crate::view::gangs::{Gangs, Membership};
 use crate::view::pods::{Term, node_terms};
 use crate::view::volumes::Volumes;
 
@@ -33,6 +34,8 @@ pub struct ClassKey {
     pub identity: usize,
     /// Claims of volumes for which a place is kept on every node (see [`Attach`]).
     pub claims: Vec<(Name, u32)>,
+    /// The gang its pods belong to, and which part of it (M-15).
+    pub gang: Option<Membership>,
 }
 
 /// The pods to place, by class.
@@ -56,11 +59,12 @@ impl Grouping {
         snapshot: &Snapshot,
         volumes: &Volumes<'_>,
         attach: &Attach,
+        gangs: &Gangs,
         rules: &mut Rules,
         waits: impl Fn(u32, &Pod) -> bool,
     ) -> Self {
         let mut grouping = Self::default();
-        let mut by_spec: FastMap<(*const PodSpec, usize), usize> = FastMap::default();
+        let mut by_spec: FastMap<(*const PodSpec, usize, Option<Membership>), usize> = FastMap::default();
         let mut by_key: FastMap<ClassKey, usize> = FastMap::default();
         for (position, pod) in snapshot.pods.iter().enumerate() {
             let position = u32::try_from(position).unwrap_or(u32::MAX);
@@ -74,7 +78,8 @@ impl Grouping {
                     .as_deref()
                     .is_some_and(|d| !d.actuated.is_empty());
             let identity = rules.identity(pod);
-            let address = (std::sync::Arc::as_ptr(&pod.spec), identity);
+            let gang = gangs.of(position);
+            let address = (std::sync::Arc::as_ptr(&pod.spec), identity, gang);
             if !own && let Some(class) = by_spec.get(&address) {
                 grouping.pods[*class].push(position);
                 continue;
@@ -82,6 +87,7 @@ impl Grouping {
             match key_of(pod, (volumes, attach), identity, &mut grouping.selectors) {
                 Err(reason) => grouping.refused.push((position, reason)),
                 Ok(key) => {
+                    let key = ClassKey { gang, ..key };
                     let keys = &mut grouping.keys;
                     let pods = &mut grouping.pods;
                     let class = *by_key.entry(key).or_insert_with_key(|key| {
@@ -141,6 +147,7 @@ fn key_of(
         priority: pod.spec.priority,
         identity,
         claims: attach.kept_claims(volumes, pod),
+        gang: None,
     })
 }
 

@@ -13,7 +13,7 @@ use super::topology::assign::{Base, Ground};
 use super::topology::domains::{Domains, Standing};
 use super::topology::rules::Rules;
 use super::units::{Survey, Units};
-use super::{MinValues, NodeId, NodeRow, OptionId, Problem, Symbols, TermId, nodes};
+use super::{ClassId, MinValues, NodeId, NodeRow, OptionId, Problem, Symbols, TermId, gangs, nodes};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
 use crate::explain::reason::Reason;
@@ -24,6 +24,7 @@ use crate::model::label;
 use crate::model::requirement::{Operator, Requirements};
 use crate::model::resources::Name;
 use crate::view::attach::Attach;
+use crate::view::gangs::{Gangs, Membership};
 use crate::view::daemons::{Daemon, daemons};
 use crate::view::nodes::{ExistingNode, existing};
 use crate::view::pods::waits;
@@ -47,6 +48,8 @@ pub struct Views<'a> {
     pub node_use: nodes::NodeUse,
     /// Attach limits of volumes.
     pub attach: Attach,
+    /// Gangs of pods.
+    pub gangs: Gangs,
     /// Pods that may not be moved from nodes that are being deleted (S-6): positions in the snapshot, in order.
     pub held: Vec<(u32, Reason)>,
 }
@@ -66,7 +69,16 @@ impl<'a> Views<'a> {
             daemons,
             node_use,
             attach: Attach::default(),
+            gangs: Gangs::default(),
         };
+        views.gangs = Gangs::new(
+            snapshot,
+            |position| views.waits(position),
+            |position| {
+                let at = views.node_use.node_of.get(&position)?;
+                Some(&views.nodes[*at as usize].labels)
+            },
+        );
         views.attach = Attach::new(
             snapshot,
             &views.nodes,
@@ -134,6 +146,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         snapshot,
         &Volumes::new(snapshot),
         &views.attach,
+        &views.gangs,
         &mut rules,
         |position, _| views.waits(position),
     );
@@ -191,8 +204,14 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let domain_rules = ground.domain_rules(&bases, &standing);
     let mut hosts = ground.host_rules(&bases, &mut parts, &standing);
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
+    let member_of: Vec<(ClassId, Membership)> = parts
+        .iter()
+        .enumerate()
+        .filter_map(|(at, part)| Some((ClassId::new(at), keys[part.base].gang?)))
+        .collect();
     let tables = ClassTables::new(&keys, &bases, parts, &mut hosts, units.len());
 
+    let gangs = gangs::gangs(views, &table, &rows, &member_of);
     let pools = table.pools();
     let mut pairs = table.pairs;
     for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
@@ -219,6 +238,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         node_rooms,
         domain_rules,
         standing: hosts.standing,
+        gangs,
         node_penalty: snapshot.options.node_penalty,
         min_values_policy: snapshot.options.min_values_policy,
     };

@@ -3,7 +3,7 @@
 use super::classes::{ClassKey, clash};
 use super::topology::assign::{Base, Part};
 use super::topology::host::HostRules;
-use super::{Class, ClassId, HostShare, NodeId, OptionId, SetId};
+use super::{Class, ClassId, GangId, HostShare, NodeId, OptionId, SetId};
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::{Ix, IxVec};
@@ -91,6 +91,7 @@ impl ClassTables {
                 stands: std::mem::take(&mut part.stands),
                 bundle: Vec::new(),
                 held_back: part.held_back,
+                gang: key.gang.map(|(gang, _)| GangId::new(gang as usize)),
             });
         }
         for bundle in &hosts.bundles {
@@ -162,6 +163,7 @@ impl ClassTables {
                 .map(|(part, count)| (ClassId::new(*part), *count))
                 .collect(),
             held_back: false,
+            gang: None,
         });
     }
 }

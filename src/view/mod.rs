@@ -8,6 +8,7 @@
 
 pub mod attach;
 pub mod daemons;
+pub mod gangs;
 pub mod nodes;
 pub mod pods;
 pub mod pools;
