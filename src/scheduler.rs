@@ -26,11 +26,12 @@ use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::resources::Name;
 use crate::plan::decode::{decode, totals};
+use crate::plan::gangs::gangs;
 use crate::plan::{Plan, Unschedulable, scaling};
 use crate::problem::compile::{Views, compile};
 use crate::problem::{Problem, Symbols};
 use crate::solver::Outcome;
-use crate::solver::search::solve;
+use crate::solver::gangs::solve;
 
 /// The capacity that a snapshot's node classes offer; resolved first because everything else refers to it.
 #[derive(Debug)]
@@ -136,7 +137,11 @@ impl<'a> Compiled<'a> {
             if pods.is_empty() {
                 continue;
             }
-            let explained = explainer.class(class);
+            let of_gang = explainer.of_gang(class, &outcome.gangs);
+            let explained = match &of_gang {
+                Some(explained) => explained,
+                None => explainer.class(class),
+            };
             let code = Name::from(explained.code.as_str());
             for position in pods {
                 plan.unschedulable.push(Unschedulable {
@@ -161,6 +166,7 @@ impl<'a> Compiled<'a> {
             self.capacity.by_class(),
             &plan.new_node_claims,
         );
+        plan.pod_groups = gangs(&self.views, &self.problem, outcome);
         plan.scaling = scaling::requests(self.views.snapshot, &plan.new_node_claims);
         plan.totals = totals(&plan);
         plan

@@ -8,5 +8,7 @@ mod notation;
 
 #[path = "weaknesses_inputs/existing.rs"]
 mod existing;
+#[path = "weaknesses_inputs/gangs.rs"]
+mod gangs;
 #[path = "weaknesses_inputs/volumes.rs"]
 mod volumes;

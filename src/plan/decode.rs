@@ -32,6 +32,8 @@ struct Decoder<'d, 'a> {
     symbols: &'d Symbols,
     next: IxVec<ClassId, usize>,
     stocks: Vec<i128>,
+    /// Options left to classes of gangs in one domain.
+    pinned: &'d [(ClassId, BitSet<OptionId>)],
 }
 
 /// What the stocks of `problem` hold after `outcome`.
@@ -60,6 +62,7 @@ pub fn decode(
         symbols,
         next: IxVec::filled(problem.classes.len(), 0),
         stocks: stocks_after(problem, outcome),
+        pinned: &outcome.pinned,
     };
     let mut plan = Plan::default();
     for group in &outcome.groups {
@@ -183,7 +186,12 @@ impl<'d, 'a> Decoder<'d, 'a> {
     fn claim(&mut self, group: &Group, chosen: OptionId) -> PlannedClaim {
         let problem = self.problem;
         let pool = problem.options[chosen].pool;
-        let holding = holders(problem, pool, &group.content);
+        let mut holding = holders(problem, pool, &group.content);
+        for (class, options) in self.pinned {
+            if group.content.iter().any(|(held, _)| held == class) {
+                holding.intersect_with(options);
+            }
+        }
         // A fall-back must fit the limits in place of the chosen option (M-5), and is not cheaper than it.
         give_back(problem, &mut self.stocks, chosen, 1);
         let allowed: Vec<OptionId> = holding

@@ -11,6 +11,7 @@
 //! pods that stay pending come from [`explain`](crate::explain), the judgement from [`verify`](mod@crate::verify).
 
 pub mod decode;
+pub mod gangs;
 pub mod scaling;
 
 use std::sync::Arc;
@@ -164,6 +165,9 @@ pub struct Plan {
     /// A proven lower bound on the hourly price of every valid plan that places the same pods (M-7); 0 when none was
     /// computed.
     pub lower_bound: Price,
+    /// Gangs of which pods wait: placed as a whole or not at all (M-15).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pod_groups: Vec<gangs::PlannedGang>,
     /// Requests that scale HyperPod's groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaling: Vec<BatchAddClusterNodes>,

@@ -13,7 +13,8 @@
 //!    tries values that are off by chance, then repacks small groups of nodes; the best plan by the [objective](score)
 //!    (M-1) wins.
 //! 6. [`settle`] takes off what rules between pods forbid once some pods are left over.
-//! 7. [`bound`] proves a price below which no plan can be.
+//! 7. [`gangs`] sees to it that pods which are of use only together are placed together or not at all.
+//! 8. [`bound`] proves a price below which no plan can be.
 //!
 //! All choices are made by comparing numbers with total tie-breaks, and budgets count steps, so the same problem gives the
 //! same plan everywhere. Floats choose what is tried; scores, which have none, choose what wins. `docs/DESIGN.md` tells
@@ -24,6 +25,7 @@ pub mod candidates;
 pub mod construct;
 pub mod existing;
 pub mod fill;
+pub mod gangs;
 pub mod holds;
 mod mend;
 pub mod reduce;
@@ -74,4 +76,8 @@ pub struct Outcome {
     pub score: score::Score,
     /// Inner steps taken: the deterministic measure of work.
     pub work: u64,
+    /// How gangs fared, in their order in the problem.
+    pub gangs: Vec<gangs::Verdict>,
+    /// Options that are left to classes of gangs that are kept in one domain.
+    pub pinned: Vec<(ClassId, crate::base::bitset::BitSet<OptionId>)>,
 }

@@ -457,5 +457,7 @@ fn finish(score: Score, mut built: Built, work: u64, lower_bound: Price) -> Outc
         lower_bound,
         score,
         work,
+        gangs: Vec::new(),
+        pinned: Vec::new(),
     }
 }

@@ -19,6 +19,7 @@ mod daemons;
 mod eviction;
 mod existing;
 mod form;
+mod gangs;
 mod limits;
 mod listing;
 mod ports;
@@ -101,6 +102,7 @@ pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
     topology::check(&cluster, &assignment, &mut report);
     volumes::check(&cluster, &mut report);
     attach::check(&cluster, &bought, &mut report);
+    gangs::check(&cluster, &mut report);
     limits::check(&cluster, &catalogue, &bought, &mut report);
     pricing::check(snapshot, plan, &bought, &mut report);
     reservations::check(snapshot, &catalogue, &bought, &mut report);

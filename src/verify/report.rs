@@ -69,6 +69,8 @@ pub enum Kind {
     AttachLimit,
     /// A pod with resource claims is placed (S-135).
     Dra,
+    /// A gang is placed in part, or not in the one domain that it asks for (M-15, H-54).
+    Gang,
     /// A limit of a pool or of a group of pools is exceeded (S-46, M-5).
     Limit,
     /// A service quota is exceeded (H-58).

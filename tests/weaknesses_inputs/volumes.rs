@@ -62,7 +62,7 @@ fn attach_limits_of_existing_nodes_are_heeded() {
     let nodes = left
         .reasons
         .iter()
-        .find(|r| r.subject.starts_with("Node"))
+        .find(|r| r.subject.starts_with("Node n1"))
         .unwrap();
     assert!(left.pod.starts_with("default/p-"), "{left:?}");
     assert_eq!(nodes.code.as_str(), "competition", "{nodes:?}");
@@ -180,6 +180,6 @@ fn every_alternative_of_a_volume_is_looked_at() {
         pod("a", "1", mounts(&["a"])),
     ];
     let plan = plan(items);
-    assert_eq!(plan.new_node_claims[0].zones, ["z2".into()]);
+    assert_eq!(plan.new_node_claims[0].cheapest.zone.as_ref(), "z2");
     assert_eq!(plan.totals.hourly_price.to_string(), "1");
 }
