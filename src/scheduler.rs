@@ -54,6 +54,7 @@ impl Capacity {
                 });
             }
         }
+        crate::view::overlay::apply(snapshot, &mut classes);
         Self(classes)
     }
 

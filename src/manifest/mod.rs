@@ -43,6 +43,7 @@ mod pod;
 mod pod_text;
 mod policy;
 mod requirement;
+mod scale;
 mod snapshot;
 mod storage;
 mod syntax;

@@ -17,6 +17,8 @@ use super::label::{LabelSelector, Labels, SelectorExpression, SelectorOperator};
 use super::node::{Condition, Node};
 use super::node_claim::NodeClaim;
 use super::node_pool::{Budget, ConsolidationPolicy, NodeClassRef, NodePool};
+use super::overlay::{NodeOverlay, PriceChange};
+use super::workload::{CapacityBuffer, PodTemplate, ScalableRef, Workload, WorkloadKind};
 use super::options::{
     Effort, FeatureGates, LimitGroup, MinValuesPolicy, Options, PreferencePolicy, Quotas,
 };
@@ -377,6 +379,8 @@ fn options() -> Options {
             spot_to_spot_consolidation: true,
             reserved_capacity: false,
             static_capacity: true,
+            node_overlay: false,
+            capacity_buffer: false,
         },
         effort: Effort::Thorough,
         node_penalty: price("0.1"),
@@ -477,6 +481,50 @@ fn full_snapshot() -> Snapshot {
             namespace: name("ns"),
             name: name("gang"),
             min_member: 4,
+        }],
+        node_overlays: vec![
+            NodeOverlay {
+                name: name("cheap"),
+                requirements: requirements("zone"),
+                price: Some("-15%".parse().unwrap()),
+                capacity: resources("3"),
+                weight: 7,
+            },
+            NodeOverlay {
+                name: name("set"),
+                price: Some(PriceChange::Set(price("0.3"))),
+                ..NodeOverlay::default()
+            },
+        ],
+        capacity_buffers: vec![CapacityBuffer {
+            namespace: name("ns"),
+            name: name("spare"),
+            uid: name("u8"),
+            provisioning_strategy: name("buffer.x-k8s.io/active-capacity"),
+            pod_template: Some(name("small")),
+            scalable: Some(ScalableRef {
+                api_group: name("apps"),
+                kind: name("Deployment"),
+                name: name("web"),
+            }),
+            replicas: Some(2),
+            percentage: Some(10),
+            limits: resources("9"),
+            conditions: conditions(),
+        }],
+        pod_templates: vec![PodTemplate {
+            namespace: name("ns"),
+            name: name("small"),
+            template_labels: labels("t"),
+            spec: Arc::new(pod_spec()),
+        }],
+        workloads: vec![Workload {
+            kind: WorkloadKind::StatefulSet,
+            namespace: name("ns"),
+            name: name("db"),
+            replicas: 3,
+            template_labels: labels("w"),
+            spec: Arc::new(pod_spec()),
         }],
     }
 }

@@ -23,6 +23,7 @@ mod gangs;
 mod limits;
 mod listing;
 mod ports;
+mod overlay;
 mod pricing;
 mod report;
 mod reservations;

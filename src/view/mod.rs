@@ -10,6 +10,7 @@ pub mod attach;
 pub mod daemons;
 pub mod gangs;
 pub mod nodes;
+pub mod overlay;
 pub mod pods;
 pub mod pools;
 pub mod protection;

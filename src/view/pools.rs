@@ -120,7 +120,7 @@ fn usable<'a>(
             Reason::new(subject, Code::NoInstanceTypes, message).with_parts(held.notes.clone())
         );
     }
-    Ok(&held.types)
+    Ok(held.by_pool.get(&pool.name).unwrap_or(&held.types))
 }
 
 fn detail(condition: &Condition) -> String {
