@@ -6,9 +6,13 @@
 #[path = "weaknesses_inputs/notation.rs"]
 mod notation;
 
+#[path = "weaknesses_inputs/caps.rs"]
+mod caps;
 #[path = "weaknesses_inputs/existing.rs"]
 mod existing;
 #[path = "weaknesses_inputs/gangs.rs"]
 mod gangs;
+#[path = "weaknesses_inputs/scale.rs"]
+mod scale;
 #[path = "weaknesses_inputs/volumes.rs"]
 mod volumes;

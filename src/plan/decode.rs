@@ -73,6 +73,7 @@ pub fn decode(
                 plan.existing_nodes.push(ExistingPlacement {
                     node: Name::clone(&view.name),
                     pods,
+                    buffer_pods: Vec::new(),
                 });
             }
             Target::Option(option) => {
@@ -260,6 +261,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
         PlannedClaim {
             node_pool: Name::clone(&self.views.pools.templates[pool.at()].pool.name),
             pods: Vec::new(),
+            buffer_pods: Vec::new(),
             instance_types,
             zones,
             capacity_types,

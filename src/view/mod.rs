@@ -7,6 +7,7 @@
 //! [`verify`](mod@crate::verify) has its own reading on purpose.
 
 pub mod attach;
+pub mod buffers;
 pub mod daemons;
 pub mod gangs;
 pub mod nodes;
