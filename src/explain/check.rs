@@ -73,7 +73,7 @@ impl Check {
             }
             Self::Negative | Self::Overfull | Self::Port(..) | Self::Short(_) | Self::Attach(_) => {
                 Kind::Fit
-            },
+            }
             Self::Offering(..) => Kind::Offering,
             Self::Unavailable(_) | Self::Taint(_) | Self::Stock(_) | Self::Taken => Kind::Other,
         }

@@ -148,7 +148,8 @@ impl Explainer<'_, '_> {
             let options = suit.places.iter().filter_map(|place| {
                 let place = &shape.places[*place];
                 let room = &shape.rooms[place.room];
-                let holds = !clash(&pod.ports, &room.ports) && short_of(room, pod, Check::Short).0.is_empty();
+                let holds = !clash(&pod.ports, &room.ports)
+                    && short_of(room, pod, Check::Short).0.is_empty();
                 place.option.ok().filter(|_| holds)
             });
             fails = self.stocks_that_fail(&options.collect::<Vec<_>>());

@@ -93,12 +93,20 @@ pub(super) fn capacity_buffer(root: &Cursor<'_, '_>) -> CapacityBuffer {
     let template_at = spec.object("podTemplateRef");
     let scalable = (!scalable_at.is_absent()).then(|| ScalableRef {
         api_group: scalable_at.field("apiGroup").name_or_empty(),
-        kind: scalable_at.field("kind").required("a kind").unwrap_or_default(),
-        name: scalable_at.field("name").required("a name").unwrap_or_default(),
+        kind: scalable_at
+            .field("kind")
+            .required("a kind")
+            .unwrap_or_default(),
+        name: scalable_at
+            .field("name")
+            .required("a name")
+            .unwrap_or_default(),
     });
     let pod_template = match template_at.is_absent() {
         true => None,
-        false => template_at.field("name").required("the name of a PodTemplate"),
+        false => template_at
+            .field("name")
+            .required("the name of a PodTemplate"),
     };
     if scalable.is_some() == pod_template.is_some() {
         spec.fault("either podTemplateRef or scalableRef");

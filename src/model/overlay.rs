@@ -52,7 +52,10 @@ impl FromStr for PriceChange {
             Some(number) => (number, true),
             None => (text, false),
         };
-        let plain = number.bytes().skip(1).all(|b| b.is_ascii_digit() || b == b'.');
+        let plain = number
+            .bytes()
+            .skip(1)
+            .all(|b| b.is_ascii_digit() || b == b'.');
         let amount: Price = number.parse().map_err(|_| bad())?;
         let all = Price::from_femto(-ALL_PERCENT);
         if !signed || !plain || (percent && amount < all) {

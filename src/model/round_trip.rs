@@ -17,11 +17,10 @@ use super::label::{LabelSelector, Labels, SelectorExpression, SelectorOperator};
 use super::node::{Condition, Node};
 use super::node_claim::NodeClaim;
 use super::node_pool::{Budget, ConsolidationPolicy, NodeClassRef, NodePool};
-use super::overlay::{NodeOverlay, PriceChange};
-use super::workload::{CapacityBuffer, PodTemplate, ScalableRef, Workload, WorkloadKind};
 use super::options::{
     Effort, FeatureGates, LimitGroup, MinValuesPolicy, Options, PreferencePolicy, Quotas,
 };
+use super::overlay::{NodeOverlay, PriceChange};
 use super::pod::{
     Container, HostPort, OwnerReference, Pod, PodPhase, PodSpec, PodStatusDetail, PreemptionPolicy,
     Protocol,
@@ -33,6 +32,7 @@ use super::taint::{Taint, TaintEffect, Toleration, TolerationOperator};
 use super::volume::{
     ClaimPhase, CsiNode, PersistentVolume, PersistentVolumeClaim, PodVolume, StorageClass,
 };
+use super::workload::{CapacityBuffer, PodTemplate, ScalableRef, Workload, WorkloadKind};
 use crate::base::time::{Span, Timestamp};
 
 fn name(text: &str) -> Name {
@@ -492,7 +492,7 @@ fn full_snapshot() -> Snapshot {
             },
             NodeOverlay {
                 name: name("set"),
-                price: Some(PriceChange::Set(price("0.3"))),
+                price: Some(PriceChange::Set("0.3".parse().unwrap())),
                 ..NodeOverlay::default()
             },
         ],

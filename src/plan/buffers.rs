@@ -94,7 +94,9 @@ pub fn set_apart(plan: &mut Plan, buffers: &Buffers) {
     });
     for (row, buffer) in rows.iter_mut().zip(&buffers.buffers) {
         row.state = match &buffer.pods {
-            Err(why) if why.message.ends_with(crate::view::buffers::EMPTY) => BufferState::BufferEmpty,
+            Err(why) if why.message.ends_with(crate::view::buffers::EMPTY) => {
+                BufferState::BufferEmpty
+            }
             Err(_) => BufferState::NotReadyForProvisioning,
             Ok(_) if row.on_new + row.pending > 0 => BufferState::RequiresNewCapacity,
             Ok(_) => BufferState::FitsExistingCapacity,

@@ -38,7 +38,10 @@ pub struct StaticPool {
     pub remove: Vec<Name>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
@@ -66,14 +69,20 @@ fn static_pool(views: &Views<'_>, template: &Template<'_>) -> Option<StaticPool>
     let wanted = replicas.saturating_sub(running);
     let room = pool.limits.get(NODES).map_or(u32::MAX, |limit| {
         let limit = u32::try_from(limit.units_ceil().max(0)).unwrap_or(u32::MAX);
-        limit.saturating_sub(running).saturating_sub(count(&leaving))
+        limit
+            .saturating_sub(running)
+            .saturating_sub(count(&leaving))
     });
     let create = wanted.min(room);
     let excess = running.saturating_sub(replicas) as usize;
     if wanted == 0 && excess == 0 {
         return None;
     }
-    let mut remove = if excess > 0 { removal_order(views, live) } else { Vec::new() };
+    let mut remove = if excess > 0 {
+        removal_order(views, live)
+    } else {
+        Vec::new()
+    };
     remove.truncate(excess);
     Some(StaticPool {
         node_pool: Name::clone(&pool.name),
@@ -96,14 +105,17 @@ fn cheapest(views: &Views<'_>, template: &Template<'_>) -> Option<ChosenOffering
     };
     let fits = template.types.iter().filter(|t| template.labels(t).is_ok());
     let offered = fits.flat_map(|t| t.offerings.iter().map(move |offering| (t, offering)));
-    let mut allowed = offered
-        .filter(|(t, offering)| usable(offering) && template.allows_offering(t, offering));
+    let mut allowed =
+        offered.filter(|(t, offering)| usable(offering) && template.allows_offering(t, offering));
     let key = |(t, o): &(&InstanceType, &Offering)| {
         let names = (Name::clone(&t.name), Name::clone(&o.zone));
         (o.price.is_none(), o.price, names, o.capacity_type)
     };
     let first = allowed.next()?;
-    let best = allowed.fold(first, |held, next| if key(&next) < key(&held) { next } else { held });
+    let best = allowed.fold(
+        first,
+        |held, next| if key(&next) < key(&held) { next } else { held },
+    );
     let (instance_type, offering) = best;
     Some(ChosenOffering {
         instance_type: Name::clone(&instance_type.name),
@@ -141,7 +153,9 @@ fn removal_order(views: &Views<'_>, live: Vec<&NodeClaim>) -> Vec<Name> {
         .map(|claim| {
             let at = at_claim.get(claim.name.as_ref());
             let pods = at.and_then(|at| on_node.get(at)).unwrap_or(&none);
-            let held = pods.iter().any(|pod| protection.is_disruption_forbidden(pod));
+            let held = pods
+                .iter()
+                .any(|pod| protection.is_disruption_forbidden(pod));
             let empty = pods.iter().all(|pod| pod.is_daemon()) && !held;
             let rank = match (claim.provider_id.is_none(), empty, held) {
                 (true, _, _) => 0,
@@ -151,10 +165,18 @@ fn removal_order(views: &Views<'_>, live: Vec<&NodeClaim>) -> Vec<Name> {
             };
             let movable = pods.iter().filter(|pod| !pod.is_daemon());
             let cost: f64 = movable.map(|pod| eviction_cost(pod)).sum();
-            (rank, cost * lifetime_left(views, claim), Name::clone(&claim.name))
+            (
+                rank,
+                cost * lifetime_left(views, claim),
+                Name::clone(&claim.name),
+            )
         })
         .collect();
-    ranked.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then_with(|| a.2.cmp(&b.2)));
+    ranked.sort_by(|a, b| {
+        a.0.cmp(&b.0)
+            .then(a.1.total_cmp(&b.1))
+            .then_with(|| a.2.cmp(&b.2))
+    });
     ranked.into_iter().map(|(_, _, name)| name).collect()
 }
 

@@ -64,8 +64,10 @@ impl Grouping {
         waits: impl Fn(u32, &Pod) -> bool,
     ) -> Self {
         let mut grouping = Self::default();
-        let mut by_spec: FastMap<(*const PodSpec, usize, Option<Membership>), usize> = FastMap::default();
-        let mut by_key: FastMap<ClassKey, usize> = FastMap::default();
+        let mut kinds: FastMap<ClassKey, usize> = FastMap::default();
+        let mut kind_keys: Vec<ClassKey> = Vec::new();
+        let mut by_spec: FastMap<*const PodSpec, usize> = FastMap::default();
+        let mut by_kind: FastMap<(usize, usize, Option<Membership>), usize> = FastMap::default();
         for (position, pod) in snapshot.pods.iter().enumerate() {
             let position = u32::try_from(position).unwrap_or(u32::MAX);
             if !waits(position, pod) {
@@ -77,39 +79,49 @@ impl Grouping {
                     .detail
                     .as_deref()
                     .is_some_and(|d| !d.actuated.is_empty());
+            let address = std::sync::Arc::as_ptr(&pod.spec);
+            let known = by_spec.get(&address).copied().filter(|_| !own);
+            let kind = match known {
+                Some(kind) => kind,
+                None => match key_of(pod, volumes, attach, &mut grouping.selectors) {
+                    Err(reason) => {
+                        grouping.refused.push((position, reason));
+                        continue;
+                    }
+                    Ok(key) => {
+                        let kind = *kinds.entry(key).or_insert_with_key(|key| {
+                            kind_keys.push(key.clone());
+                            kind_keys.len() - 1
+                        });
+                        if !own {
+                            by_spec.insert(address, kind);
+                        }
+                        kind
+                    }
+                },
+            };
             let identity = rules.identity(pod);
             let gang = gangs.of(position);
-            let address = (std::sync::Arc::as_ptr(&pod.spec), identity, gang);
-            if !own && let Some(class) = by_spec.get(&address) {
-                grouping.pods[*class].push(position);
-                continue;
-            }
-            match key_of(pod, (volumes, attach), identity, &mut grouping.selectors) {
-                Err(reason) => grouping.refused.push((position, reason)),
-                Ok(key) => {
-                    let key = ClassKey { gang, ..key };
-                    let keys = &mut grouping.keys;
-                    let pods = &mut grouping.pods;
-                    let class = *by_key.entry(key).or_insert_with_key(|key| {
-                        keys.push(key.clone());
-                        pods.push(Vec::new());
-                        keys.len() - 1
-                    });
-                    grouping.pods[class].push(position);
-                    if !own {
-                        by_spec.insert(address, class);
-                    }
-                }
-            }
+            let class = *by_kind.entry((kind, identity, gang)).or_insert_with(|| {
+                grouping.keys.push(ClassKey {
+                    identity,
+                    gang,
+                    ..kind_keys[kind].clone()
+                });
+                grouping.pods.push(Vec::new());
+                grouping.keys.len() - 1
+            });
+            grouping.pods[class].push(position);
         }
         grouping
     }
 }
 
+/// What makes pods equal but for the rules between pods and their gang.
 fn key_of(
     pod: &Pod,
-    (volumes, attach): (&Volumes<'_>, &Attach),
-    identity: usize,
+    volumes: &Volumes<'_>,
+    attach: &Attach,
     selectors: &mut Selectors,
 ) -> Result<ClassKey, Reason> {
     if pod.spec.uses_resource_claims() {
@@ -145,7 +157,7 @@ fn key_of(
         signature: selectors.signature(terms, &pod.spec.tolerations),
         ports: pod.spec.host_ports(),
         priority: pod.spec.priority,
-        identity,
+        identity: 0,
         claims: attach.kept_claims(volumes, pod),
         gang: None,
     })

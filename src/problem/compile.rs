@@ -8,12 +8,18 @@ use std::collections::BTreeMap;
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::options::OptionTable;
+use super::sets::Sets;
 use super::tables::ClassTables;
 use super::topology::assign::{Base, Ground};
 use super::topology::domains::{Domains, Standing};
+use super::topology::phases::profiles;
+use super::topology::places::shapes;
 use super::topology::rules::Rules;
 use super::units::{Survey, Units};
-use super::{ClassId, MinValues, NodeId, NodeRow, OptionId, Problem, Symbols, TermId, gangs, nodes};
+use super::{
+    MinValues, NodeId, NodeRow, OptionId, Problem, SetId, SignatureId, Symbols, TermId, gangs,
+    nodes,
+};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
 use crate::explain::reason::Reason;
@@ -24,8 +30,8 @@ use crate::model::label;
 use crate::model::requirement::{Operator, Requirements};
 use crate::model::resources::Name;
 use crate::view::attach::Attach;
-use crate::view::gangs::{Gangs, Membership};
 use crate::view::daemons::{Daemon, daemons};
+use crate::view::gangs::Gangs;
 use crate::view::nodes::{ExistingNode, existing};
 use crate::view::pods::waits;
 use crate::view::pools::{Pools, Template};
@@ -160,18 +166,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     );
     grouping.refused.extend(views.held.iter().cloned());
 
-    let mut survey = Survey::default();
-    grouping
-        .keys
-        .iter()
-        .for_each(|key| survey.requests(&key.requests));
-    table
-        .rooms
-        .iter()
-        .for_each(|room| survey.requests(&room.daemons));
-    table.survey(&mut survey);
-    nodes::survey(&mut survey, &views.nodes, &views.node_use);
-    let units = survey.finish();
+    let units = units(views, &grouping, &table);
 
     let rows = nodes::destinations(&views.nodes);
     let (states, initial) = grouping.selectors.states(&table.labels);
@@ -179,39 +174,44 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let room_vectors = table.room_vectors(&units);
     let node_rooms = nodes::room_vectors(&rows, &views.nodes, &views.node_use, &units);
     let term_options = grouping.selectors.term_options(&table);
+    let mut sets = Sets::default();
+    let demands: Vec<Vec<i64>> = order
+        .iter()
+        .map(|class| units.demand(&grouping.keys[*class].requests).collect())
+        .collect();
+    let (shape_of, shapes) = shapes(&demands);
     let bases = bases(
         views,
         &mut grouping,
         &order,
+        &shape_of,
         &table,
         &term_options,
         &rows,
-        &units,
+        &mut sets,
     );
     let domains = Domains::new(&rules, &table, &views.nodes);
     let standing = Standing::new(snapshot, &rules, &domains, &views.nodes, &views.node_use);
     let ground = Ground {
         rules: &rules,
+        profiles: profiles(&rules),
         domains: &domains,
         table: &table,
         rooms: &room_vectors,
         view: &views.nodes,
         rows: &rows,
         node_rooms: &node_rooms,
+        shapes,
         dims: units.len(),
     };
-    let mut parts = ground.assign(&bases, &standing);
-    let domain_rules = ground.domain_rules(&bases, &standing);
-    let mut hosts = ground.host_rules(&bases, &mut parts, &standing);
+    let tallies = ground.tallies(&sets, &bases, &standing);
+    let mut parts = ground.assign(&mut sets, &bases, &tallies);
+    let domain_rules = ground.domain_rules(&tallies);
+    let mut hosts = ground.host_rules(&mut sets, &bases, &mut parts, &standing);
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
-    let member_of: Vec<(ClassId, Membership)> = parts
-        .iter()
-        .enumerate()
-        .filter_map(|(at, part)| Some((ClassId::new(at), keys[part.base].gang?)))
-        .collect();
-    let tables = ClassTables::new(&keys, &bases, parts, &mut hosts, units.len());
+    let tables = ClassTables::new(&keys, &bases, &ground.shapes, parts, &mut hosts, &mut sets);
 
-    let gangs = gangs::gangs(views, &table, &rows, &member_of);
+    let gangs = gangs::gangs(views, &table, &rows, &tables.members);
     let pools = table.pools();
     let mut pairs = table.pairs;
     for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
@@ -223,8 +223,8 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         demand: tables.demand,
         signatures: grouping.selectors.terms_by_signature(),
         term_options,
-        option_sets: tables.option_sets.sets,
-        node_sets: tables.node_sets.sets,
+        option_sets: sets.options.sets,
+        node_sets: sets.nodes.sets,
         pools,
         pairs,
         options: table.options,
@@ -254,53 +254,88 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     (problem, symbols)
 }
 
+/// The resources that pods ask for, with units in which all quantities are whole.
+fn units(views: &Views<'_>, grouping: &Grouping, table: &OptionTable<'_>) -> Units {
+    let mut survey = Survey::default();
+    grouping
+        .keys
+        .iter()
+        .for_each(|key| survey.requests(&key.requests));
+    table
+        .rooms
+        .iter()
+        .for_each(|room| survey.requests(&room.daemons));
+    table.survey(&mut survey);
+    nodes::survey(&mut survey, &views.nodes, &views.node_use);
+    survey.finish()
+}
+
 /// The classes before rules between pods: what suits them by their selectors, tolerations and host ports.
 fn bases(
     views: &Views<'_>,
     grouping: &mut Grouping,
     order: &[usize],
+    shape_of: &[u32],
     table: &OptionTable<'_>,
     term_options: &IxVec<TermId, BitSet<OptionId>>,
     rows: &IxVec<NodeId, u32>,
-    units: &Units,
+    sets: &mut Sets,
 ) -> Vec<Base> {
-    let by_signature = grouping.selectors.signature_options(table, term_options);
-    let nodes_by_signature = nodes::signature_nodes(&grouping.selectors, rows, &views.nodes);
+    let by_signature: IxVec<SignatureId, (SetId, SetId)> = grouping
+        .selectors
+        .signature_options(table, term_options)
+        .iter()
+        .zip(nodes::signature_nodes(&grouping.selectors, rows, &views.nodes).iter())
+        .map(|(options, nodes)| {
+            let options = sets.options.intern(options.clone());
+            (options, sets.nodes.intern(nodes.clone()))
+        })
+        .collect();
     let mut bases = Vec::with_capacity(order.len());
-    for class in order {
+    for (class, shape) in order.iter().zip(shape_of) {
         let key = &grouping.keys[*class];
-        let mut options = by_signature[key.signature].clone();
-        let mut nodes = nodes_by_signature[key.signature].clone();
+        let (mut option_set, mut node_set) = by_signature[key.signature];
         if !key.ports.is_empty() {
+            let mut options = sets.options.get(option_set).clone();
             for (id, option) in table.options.enumerate() {
                 if clash(&key.ports, &table.rooms[option.room.at()].ports) {
                     options.remove(id);
                 }
             }
+            let mut nodes = sets.nodes.get(node_set).clone();
             for (id, at) in rows.enumerate() {
                 if clash(&key.ports, &views.node_use.ports[*at as usize]) {
                     nodes.remove(id);
                 }
             }
+            option_set = sets.options.intern(options);
+            node_set = sets.nodes.intern(nodes);
         }
         for claim in &key.claims {
+            let mut options = sets.options.get(option_set).clone();
             for (id, option) in table.options.enumerate() {
-                if views.attach.bars_type(claim, table.instance_type(option.pair)) {
+                if views
+                    .attach
+                    .bars_type(claim, table.instance_type(option.pair))
+                {
                     options.remove(id);
                 }
             }
+            let mut nodes = sets.nodes.get(node_set).clone();
             for (id, at) in rows.enumerate() {
                 if views.attach.bars_node(claim, *at as usize) {
                     nodes.remove(id);
                 }
             }
+            option_set = sets.options.intern(options);
+            node_set = sets.nodes.intern(nodes);
         }
         let pods = std::mem::take(&mut grouping.pods[*class]);
         bases.push(Base {
             identity: key.identity,
-            options,
-            nodes,
-            demand: units.demand(&key.requests).collect(),
+            options: option_set,
+            nodes: node_set,
+            shape: *shape,
             ports: key.ports.clone(),
             pods: binding_order(pods, views.snapshot),
         });

@@ -73,9 +73,8 @@ pub(super) fn gangs(
                 let known = domains
                     .entry(&asked.key)
                     .or_insert_with(|| domains_of(&asked.key, views, table, rows));
-                let inside = |domain: &&Domain| {
-                    standing.is_empty() || standing.contains(&domain.value)
-                };
+                let inside =
+                    |domain: &&Domain| standing.is_empty() || standing.contains(&domain.value);
                 let in_unit = |(_, of): &&(ClassId, Option<u32>)| *of == u32::try_from(unit).ok();
                 Unit {
                     required: asked.required,

@@ -20,6 +20,7 @@ pub mod gangs;
 pub mod nodes;
 pub mod options;
 pub mod selectors;
+pub mod sets;
 mod stocks;
 mod tables;
 pub mod topology;
@@ -401,6 +402,18 @@ pub fn fit_count(demand: &[i64], room: &[i64]) -> u32 {
         }
     }
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// The largest share that `demand` takes of any resource of `room`.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
+pub fn largest_share(demand: &[i64], room: &[i64]) -> f64 {
+    let shares = demand
+        .iter()
+        .zip(room)
+        .filter(|(need, _)| **need > 0)
+        .map(|(need, have)| *need as f64 / *have as f64);
+    shares.fold(0.0, f64::max)
 }
 
 /// Names behind the dense ids.

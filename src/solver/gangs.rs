@@ -5,14 +5,13 @@
 //! part that asks for one topology domain tried in every domain, the cheapest that holds the whole kept. The pods of gangs
 //! that stay out are taken out of the problem, so half a gang never buys a node, and the rest is planned again.
 
-use std::cmp::Reverse;
-
-use super::search::solve as search;
 use super::score::{Ranks, Score};
+use super::search::solve as search;
 use super::{Group, Outcome, Target};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix as _, IxVec};
 use crate::model::options::Effort;
+use crate::model::price::Price;
 use crate::problem::gangs::{Domain, Gang};
 use crate::problem::{ClassId, GangId, OptionId, Problem};
 
@@ -96,7 +95,7 @@ impl Admission<'_> {
         let outcome = self.settle(admitted.clone(), true);
         // Gangs go before other pods of their priority above; where that serves fewer pods, they do not.
         let level = self.settle(admitted, false);
-        let (best, choices) = if level.2 < outcome.2 { (level.0, level.1) } else { (outcome.0, outcome.1) };
+        let (best, choices, _) = if level.2 < outcome.2 { level } else { outcome };
         self.finish(best, &choices)
     }
 
@@ -119,7 +118,9 @@ impl Admission<'_> {
                     .units
                     .iter()
                     .map(|unit| {
-                        let inside = |domain: &Domain| stands_in(self.problem, outcome, &unit.classes, domain);
+                        let inside = |domain: &Domain| {
+                            stands_in(self.problem, outcome, &unit.classes, domain)
+                        };
                         unit.domains.iter().position(inside).map(Some)
                     })
                     .collect();
@@ -188,11 +189,8 @@ impl Admission<'_> {
             let better = match &best {
                 None => true,
                 // A preference may not cost anything (M-2): neither pods nor money.
-                Some((held, None)) => {
-                    let aims = |s: &Score| (s.unplaced.clone(), Reverse(s.by_weight.clone()), s.unknown, s.cost);
-                    aims(&score) <= aims(held)
-                }
-                Some((held, Some(_))) => score < *held,
+                Some((held, None)) => aims(&score) <= aims(held),
+                Some((held, Some(_))) => (aims(&score), score.nodes) < (aims(held), held.nodes),
             };
             if better {
                 best = Some((score, Some(domain)));
@@ -391,16 +389,30 @@ fn pins(
     for (unit, domain) in problem.gangs[id].units.iter().zip(choice) {
         if let Some(domain) = domain.and_then(|at| unit.domains.get(at)) {
             let classes = with_bundles(problem, &unit.classes);
-            pinned.extend(classes.into_iter().map(|class| (class, domain.options.clone())));
+            pinned.extend(
+                classes
+                    .into_iter()
+                    .map(|class| (class, domain.options.clone())),
+            );
         }
     }
+}
+
+/// The aims by which places for the same pods compare (M-1): pods pending, pods on nodes of lighter pools, the lightest
+/// first, and money. How many are on the heaviest says nothing here, as existing nodes are used to different extents.
+fn aims(score: &Score) -> (Vec<u64>, Vec<u64>, u64, Price) {
+    let lighter = score.by_weight.iter().skip(1).rev().copied().collect();
+    (score.unplaced.clone(), lighter, score.unknown, score.cost)
 }
 
 /// How many pods wait in the classes of a gang, those in bundles included.
 fn members(problem: &Problem, gang: &Gang) -> u32 {
     let all: IxVec<ClassId, u32> = counted(
         problem,
-        problem.classes.enumerate().map(|(id, class)| (id, class.count)),
+        problem
+            .classes
+            .enumerate()
+            .map(|(id, class)| (id, class.count)),
     );
     total(&all, &gang.classes)
 }
@@ -456,7 +468,12 @@ fn stands_in(problem: &Problem, outcome: &Outcome, classes: &[ClassId], domain: 
     outcome
         .groups
         .iter()
-        .filter(|group| group.content.iter().any(|(class, _)| classes.contains(class)))
+        .filter(|group| {
+            group
+                .content
+                .iter()
+                .any(|(class, _)| classes.contains(class))
+        })
         .all(|group| match group.target {
             Target::Node(node) => domain.nodes.contains(node),
             Target::Option(option) => domain.options.contains(option),

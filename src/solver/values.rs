@@ -2,7 +2,7 @@
 
 use super::holds::apart;
 use crate::base::index::Ix as _;
-use crate::problem::{ClassId, OptionId, Problem, StockKind, fit_count};
+use crate::problem::{ClassId, OptionId, Problem, StockKind, fit_count, largest_share};
 
 /// How the value of a pod is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,16 +75,6 @@ pub fn values(problem: &Problem, options: &[(OptionId, f64)], measure: Measure) 
         *value = value.max(1e-12);
     }
     result
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
-fn largest_share(demand: &[i64], room: &[i64]) -> f64 {
-    let shares = demand
-        .iter()
-        .zip(room)
-        .filter(|(need, _)| **need > 0)
-        .map(|(need, have)| *need as f64 / *have as f64);
-    shares.fold(0.0, f64::max)
 }
 
 /// How many pods of `class` host rules let on one node.

@@ -129,9 +129,8 @@ fn template<'s>(
                 _ => return None,
             };
             let mut all = snapshot.workloads.iter();
-            let found = all.find(|w| {
-                w.kind == kind && w.name == of.name && w.namespace == buffer.namespace
-            })?;
+            let found = all
+                .find(|w| w.kind == kind && w.name == of.name && w.namespace == buffer.namespace)?;
             Some((&found.template_labels, &found.spec, found.replicas))
         }
         (None, None) => None,

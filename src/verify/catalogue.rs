@@ -98,7 +98,8 @@ impl<'a> Catalogue<'a> {
 
     /// What an offering costs: the price of the options if they give one.
     pub(super) fn price(&self, entry: &InstanceType, offering: &Offering) -> Option<Price> {
-        let is_overlaid = |types: &Vec<InstanceType>| types.as_ptr_range().contains(&std::ptr::from_ref(entry));
+        let is_overlaid =
+            |types: &Vec<InstanceType>| types.as_ptr_range().contains(&std::ptr::from_ref(entry));
         if self.overlaid.values().any(is_overlaid) {
             return offering.price;
         }

@@ -26,8 +26,16 @@ struct Count {
     live: u32,
     placed: u32,
     stated: u32,
-    /// By pod set and label key: the values on the nodes of members, and whether the plan placed one of them.
-    domains: BTreeMap<(Name, Name), (BTreeSet<Option<Name>>, bool)>,
+    /// By pod set and label key.
+    domains: BTreeMap<(Name, Name), Domains>,
+}
+
+/// The values of one label on the nodes of members.
+#[derive(Debug, Default)]
+struct Domains {
+    values: BTreeSet<Option<Name>>,
+    /// Whether the plan placed one of them.
+    moved: bool,
 }
 
 /// Reports gangs of which the plan places too few pods, or puts them in several domains.
@@ -48,22 +56,31 @@ pub(super) fn check(cluster: &Cluster<'_>, report: &mut Report) {
         }
         let count = gangs.entry(key).or_default();
         count.all += 1;
-        let size = view.pod.annotations.get("kueue.x-k8s.io/pod-group-total-count");
+        let size = view
+            .pod
+            .annotations
+            .get("kueue.x-k8s.io/pod-group-total-count");
         let size = size.and_then(|text| text.parse().ok()).unwrap_or(0);
         count.stated = count.stated.max(size);
         let placed = placed_on.get(&ix).copied();
         let runs = !view.pending && (view.pod.is_finished() || view.pod.node_name.is_some());
         count.live += u32::from(runs);
         count.placed += u32::from(placed.is_some());
-        let required = view.pod.annotations.get("kueue.x-k8s.io/podset-required-topology");
+        let required = view
+            .pod
+            .annotations
+            .get("kueue.x-k8s.io/podset-required-topology");
         let node = placed.or_else(|| bound_to.get(&ix).copied());
         if let (Some(required), Some(node)) = (required, node) {
             let set = view.pod.labels.shared("kueue.x-k8s.io/podset");
-            let set = (set.map(Name::clone).unwrap_or_default(), Name::from(normalize(required)));
+            let set = (
+                set.map(Name::clone).unwrap_or_default(),
+                Name::from(normalize(required)),
+            );
             let value = cluster.nodes[node].labels.shared(&set.1).map(Name::clone);
             let held = count.domains.entry(set).or_default();
-            held.0.insert(value);
-            held.1 |= placed.is_some();
+            held.values.insert(value);
+            held.moved |= placed.is_some();
         }
     }
     for ((source, namespace, name), count) in gangs {
@@ -85,9 +102,12 @@ pub(super) fn check(cluster: &Cluster<'_>, report: &mut Report) {
                 format!("of gang {namespace}/{name} {there} pods would run, it needs {minimum}"),
             ));
         }
-        for ((_, key), (values, moved)) in &count.domains {
+        for ((_, key), Domains { values, moved }) in &count.domains {
             if *moved && (values.len() > 1 || values.contains(&None)) {
-                let all: Vec<&str> = values.iter().map(|v| v.as_deref().unwrap_or("none")).collect();
+                let all: Vec<&str> = values
+                    .iter()
+                    .map(|v| v.as_deref().unwrap_or("none"))
+                    .collect();
                 report.violation(Violation::new(
                     Kind::Gang,
                     format!(

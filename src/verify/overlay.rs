@@ -44,7 +44,8 @@ pub(super) fn overlaid<'t>(
                 let any = before.offerings.iter();
                 if any.clone().any(|old| applies(overlay, pool, &before, old)) {
                     for (name, amount) in overlay.capacity.iter() {
-                        if !["cpu", "memory", "ephemeral-storage", "pods"].contains(&name.as_ref()) {
+                        if !["cpu", "memory", "ephemeral-storage", "pods"].contains(&name.as_ref())
+                        {
                             entry.capacity.set(name, amount);
                         }
                     }
@@ -81,7 +82,8 @@ fn accepted<'s, 't>(
                     let both = offerings.iter().any(|o| on(overlay, o))
                         && offerings.iter().any(|o| on(rival, o));
                     let mut names = overlay.capacity.iter();
-                    same_price || (both && names.any(|(name, _)| rival.capacity.get(name).is_some()))
+                    same_price
+                        || (both && names.any(|(name, _)| rival.capacity.get(name).is_some()))
                 })
             })
         };
@@ -93,10 +95,18 @@ fn accepted<'s, 't>(
 }
 
 /// Whether an overlay speaks of an offering of a type in a pool: every label it asks for must be defined.
-fn applies(overlay: &NodeOverlay, pool: &NodePool, entry: &InstanceType, offering: &Offering) -> bool {
+fn applies(
+    overlay: &NodeOverlay,
+    pool: &NodePool,
+    entry: &InstanceType,
+    offering: &Offering,
+) -> bool {
     let mut labels: Labels = pool.template_labels.clone();
     labels.set(label::NODE_POOL, Name::clone(&pool.name));
-    labels.set(pool.node_class_ref.label_key(), Name::clone(&pool.node_class_ref.name));
+    labels.set(
+        pool.node_class_ref.label_key(),
+        Name::clone(&pool.node_class_ref.name),
+    );
     labels.set(label::INSTANCE_TYPE, Name::clone(&entry.name));
     labels.set(label::ZONE, Name::clone(&offering.zone));
     labels.set(label::CAPACITY_TYPE, offering.capacity_type.as_str());
@@ -106,12 +116,16 @@ fn applies(overlay: &NodeOverlay, pool: &NodePool, entry: &InstanceType, offerin
     }
     overlay.requirements.iter().all(|asked| {
         let key = label::normalize(&asked.key);
-        let own = entry.requirements.iter().find(|r| label::normalize(&r.key) == key);
+        let own = entry
+            .requirements
+            .iter()
+            .find(|r| label::normalize(&r.key) == key);
         match (labels.get(key), own) {
             (Some(value), _) => value_passes(Some(value), asked),
-            (None, Some(own)) if own.operator == Operator::In => {
-                own.values.iter().any(|value| value_passes(Some(value), asked))
-            }
+            (None, Some(own)) if own.operator == Operator::In => own
+                .values
+                .iter()
+                .any(|value| value_passes(Some(value), asked)),
             _ => without(asked),
         }
     })

@@ -186,11 +186,7 @@ impl Attach {
         };
         let number = *number as usize;
         let missing = |claim: &&Claim| !row.attached.contains(*claim);
-        if known
-            .kept
-            .get(number)
-            .is_some_and(|claim| !missing(&claim))
-        {
+        if known.kept.get(number).is_some_and(|claim| !missing(&claim)) {
             return false;
         }
         let before = known.kept.iter().take(number).filter(missing).count();

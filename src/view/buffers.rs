@@ -118,7 +118,8 @@ fn pods_of(snapshot: &Snapshot, buffer: &CapacityBuffer) -> Result<Vec<Pod>, Rea
     let Some(count) = replicas(buffer, &spec, scale) else {
         return no(
             Code::InvalidPod,
-            "it states neither replicas nor percentage nor a limit on what its pods ask for".to_owned(),
+            "it states neither replicas nor percentage nor a limit on what its pods ask for"
+                .to_owned(),
         );
     };
     if count == 0 {

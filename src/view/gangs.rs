@@ -111,6 +111,9 @@ pub struct Gangs {
 /// What names a gang.
 type Key = (Source, Name, Name);
 
+/// Pods that wait in a gang, each with its unit.
+type Waiting = Vec<(u32, Option<u32>)>;
+
 impl Gangs {
     /// Reads the gangs of `snapshot`: `waits` tells which pods wait for a place, `labels_of` the labels of the node a pod
     /// is bound to. O(pods).
@@ -120,7 +123,7 @@ impl Gangs {
         waits: impl Fn(u32) -> bool,
         labels_of: impl Fn(u32) -> Option<&'l Labels>,
     ) -> Self {
-        let mut found: BTreeMap<Key, (Gang, Vec<(u32, Option<u32>)>)> = BTreeMap::new();
+        let mut found: BTreeMap<Key, (Gang, Waiting)> = BTreeMap::new();
         for (position, pod) in snapshot.pods.iter().enumerate() {
             let Some(key) = key_of(pod) else { continue };
             let position = u32::try_from(position).unwrap_or(u32::MAX);
@@ -136,7 +139,10 @@ impl Gangs {
                 (Some(held), Some(own)) => Some(held.min(own)),
                 (held, own) => held.or(own),
             };
-            if let Some(count) = pod.annotations.get(KUEUE_COUNT).filter(|_| key.0 == Source::Kueue)
+            if let Some(count) = pod
+                .annotations
+                .get(KUEUE_COUNT)
+                .filter(|_| key.0 == Source::Kueue)
                 && let Ok(count) = count.parse()
             {
                 gang.minimum = gang.minimum.max(count);
@@ -168,7 +174,7 @@ impl Gangs {
                 .find(|group| group.namespace == key.1 && group.name == key.2);
             group.map(|group| group.min_member)
         };
-        let mut all: Vec<(Gang, Vec<(u32, Option<u32>)>)> = Vec::new();
+        let mut all: Vec<(Gang, Waiting)> = Vec::new();
         for (key, (mut gang, members)) in found {
             if key.0 == Source::PodGroup {
                 gang.minimum = of_group(&key).unwrap_or(0);
@@ -182,8 +188,17 @@ impl Gangs {
             }
         }
         all.sort_by(|(a, _), (b, _)| {
-            let key = |g: &Gang| (g.created, Name::clone(&g.namespace), Name::clone(&g.name), g.source);
-            b.priority.cmp(&a.priority).then_with(|| key(a).cmp(&key(b)))
+            let key = |g: &Gang| {
+                (
+                    g.created,
+                    Name::clone(&g.namespace),
+                    Name::clone(&g.name),
+                    g.source,
+                )
+            };
+            b.priority
+                .cmp(&a.priority)
+                .then_with(|| key(a).cmp(&key(b)))
         });
         let mut result = Self::default();
         for (at, (mut gang, mut members)) in all.into_iter().enumerate() {

@@ -34,9 +34,7 @@ pub fn apply(snapshot: &Snapshot, classes: &mut BTreeMap<Name, ClassCapacity>) {
         return;
     }
     let mut overlays: Vec<&NodeOverlay> = snapshot.node_overlays.iter().collect();
-    overlays.sort_by(|a, b| {
-        (b.weight, &b.name).cmp(&(a.weight, &a.name))
-    });
+    overlays.sort_by(|a, b| (b.weight, &b.name).cmp(&(a.weight, &a.name)));
     let mut decided: BTreeMap<Touched, (u32, &NodeOverlay)> = BTreeMap::new();
     let mut notes: Vec<(BTreeSet<Name>, Reason)> = Vec::new();
     for overlay in overlays {
@@ -67,8 +65,8 @@ pub fn apply(snapshot: &Snapshot, classes: &mut BTreeMap<Name, ClassCapacity>) {
     }
     for (place, (_, overlay)) in &decided {
         let (Touched::Price(pool, at, _) | Touched::Capacity(pool, at, _)) = place;
-        let Some(capacity) = pool_named(snapshot, pool)
-            .and_then(|pool| classes.get_mut(&pool.node_class_ref.name))
+        let Some(capacity) =
+            pool_named(snapshot, pool).and_then(|pool| classes.get_mut(&pool.node_class_ref.name))
         else {
             continue;
         };
@@ -106,7 +104,9 @@ fn pool_named<'s>(snapshot: &'s Snapshot, name: &Name) -> Option<&'s NodePool> {
 fn classes_of(snapshot: &Snapshot, touched: &[Touched]) -> BTreeSet<Name> {
     let pool = |place: &Touched| {
         let (Touched::Price(pool, ..) | Touched::Capacity(pool, ..)) = place;
-        Some(Name::clone(&pool_named(snapshot, pool)?.node_class_ref.name))
+        Some(Name::clone(
+            &pool_named(snapshot, pool)?.node_class_ref.name,
+        ))
     };
     touched.iter().filter_map(pool).collect()
 }
@@ -142,7 +142,9 @@ fn touched(
             let matching: Vec<usize> = (0..entry.offerings.len())
                 .filter(|offering| {
                     let offering = &entry.offerings[*offering];
-                    of_offering.iter().all(|asked| offering_meets(asked, offering))
+                    of_offering
+                        .iter()
+                        .all(|asked| offering_meets(asked, offering))
                 })
                 .collect();
             if matching.is_empty() {
@@ -150,7 +152,11 @@ fn touched(
             }
             let pool = || Name::clone(&pool.name);
             if overlay.price.is_some() {
-                all.extend(matching.iter().map(|offering| Touched::Price(pool(), at, *offering)));
+                all.extend(
+                    matching
+                        .iter()
+                        .map(|offering| Touched::Price(pool(), at, *offering)),
+                );
             }
             let added = overlay.capacity.iter();
             let added = added.filter(|(name, _)| !OF_PROVIDER.contains(&name.as_ref()));
@@ -171,7 +177,10 @@ fn labels_of(pool: &NodePool, entry: &InstanceType) -> Requirements {
     known.add_all(&Requirements::from_labels(&pool.template_labels));
     let own = [
         (Name::from(NODE_POOL), &pool.name),
-        (Name::from(pool.node_class_ref.label_key()), &pool.node_class_ref.name),
+        (
+            Name::from(pool.node_class_ref.label_key()),
+            &pool.node_class_ref.name,
+        ),
         (Name::from(INSTANCE_TYPE), &entry.name),
     ];
     for (key, value) in own {

@@ -66,10 +66,7 @@ impl<'a> Protection<'a> {
         if value == "true" {
             return true;
         }
-        let Some(span) = Span::from_str(value)
-            .ok()
-            .filter(|span| *span > Span::ZERO)
-        else {
+        let Some(span) = Span::from_str(value).ok().filter(|span| *span > Span::ZERO) else {
             return false;
         };
         let started = pod.detail.as_deref().and_then(|detail| detail.start_time);

@@ -14,10 +14,17 @@ fn options(more: Value) -> Value {
 fn four_pods(names: [&str; 2]) -> Vec<Value> {
     let mut items = vec![types(&[("eight", 8, 1.0)])];
     for name in names {
-        items.push(pool(name, json!({"template": {"metadata": {"labels": {"of": name}}}})));
+        items.push(pool(
+            name,
+            json!({"template": {"metadata": {"labels": {"of": name}}}}),
+        ));
     }
     for (at, name) in names.iter().cycle().take(4).enumerate() {
-        items.push(pod(&format!("p{at}"), "8", json!({"nodeSelector": {"of": name}})));
+        items.push(pod(
+            &format!("p{at}"),
+            "8",
+            json!({"nodeSelector": {"of": name}}),
+        ));
     }
     items
 }
@@ -73,11 +80,19 @@ fn resource_claims_are_refused_with_a_reason() {
         pool("default", json!({})),
         types(&[("eight", 8, 1.0)]),
         pod("plain", "4", json!({})),
-        pod("dra", "4", json!({"resourceClaims": [{"name": "gpu", "resourceClaimName": "g"}]})),
+        pod(
+            "dra",
+            "4",
+            json!({"resourceClaims": [{"name": "gpu", "resourceClaimName": "g"}]}),
+        ),
     ];
     let plan = plan(items);
     assert_eq!(shape(&plan), ["eight: plain"]);
     assert_eq!(pending(&plan), ["dra dra"]);
     assert_eq!((plan.totals.scheduled, plan.totals.unschedulable), (1, 1));
-    assert!(plan.unschedulable[0].reason.contains("dynamic resource allocation"));
+    assert!(
+        plan.unschedulable[0]
+            .reason
+            .contains("dynamic resource allocation")
+    );
 }

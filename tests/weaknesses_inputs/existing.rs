@@ -48,14 +48,30 @@ fn protected_pods_stay_on_deleting_nodes() {
         budget("some", "moves", json!({"maxUnavailable": 1})),
         budget("two-1", "by-two", json!({"maxUnavailable": 1})),
         budget("two-2", "by-two", json!({"maxUnavailable": 1})),
-        budget("waived", "waived", json!({"maxUnavailable": "0%",
-               "unhealthyPodEvictionPolicy": "AlwaysAllow"})),
+        budget(
+            "waived",
+            "waived",
+            json!({"maxUnavailable": "0%",
+               "unhealthyPodEvictionPolicy": "AlwaysAllow"}),
+        ),
         bound("moves", json!({}), json!({})),
         bound("waived", json!({}), json!({})),
         bound("ever", never, json!({})),
-        bound("two-hours", json!({"karpenter.sh/do-not-disrupt": "2h"}), started.clone()),
-        bound("half-hour", json!({"karpenter.sh/do-not-disrupt": "30m"}), started),
-        bound("unreadable", json!({"karpenter.sh/do-not-disrupt": "soon"}), json!({})),
+        bound(
+            "two-hours",
+            json!({"karpenter.sh/do-not-disrupt": "2h"}),
+            started.clone(),
+        ),
+        bound(
+            "half-hour",
+            json!({"karpenter.sh/do-not-disrupt": "30m"}),
+            started,
+        ),
+        bound(
+            "unreadable",
+            json!({"karpenter.sh/do-not-disrupt": "soon"}),
+            json!({}),
+        ),
         bound("by-budget", json!({}), json!({})),
         bound("by-percent", json!({}), json!({})),
         bound("by-two", json!({}), json!({})),
@@ -72,7 +88,11 @@ fn protected_pods_stay_on_deleting_nodes() {
             "two-hours not-pending"
         ]
     );
-    assert!(plan.unschedulable[0].reason.contains("PodDisruptionBudget zero"));
+    assert!(
+        plan.unschedulable[0]
+            .reason
+            .contains("PodDisruptionBudget zero")
+    );
 }
 
 /// S-6: a terminating pod of a StatefulSet will be made again and needs a place; one of a ReplicaSet does not.
@@ -122,7 +142,10 @@ fn nodes_count_by_their_stage_of_life() {
     let gpu = json!({"containers": [{"name": "c", "image": "i",
                      "resources": {"requests": {"cpu": "1", "nvidia.com/gpu": "1"}}}]});
     let cluster = |name: &str, labels: Value, with_node: bool| {
-        let mut items = vec![claim("c", if with_node { "n" } else { "" }), pod(name, "1", gpu.clone())];
+        let mut items = vec![
+            claim("c", if with_node { "n" } else { "" }),
+            pod(name, "1", gpu.clone()),
+        ];
         if with_node {
             items.push(staged("n", labels, starting.clone()));
         }

@@ -84,24 +84,54 @@ fn overlays_add_capacity() {
 #[test]
 fn the_heaviest_overlay_wins_and_equal_ones_conflict() {
     let mut items = two_types();
-    items.push(overlay("light", json!({"price": "0.1", "requirements": of_type("b")})));
-    items.push(overlay("heavy", json!({"price": "0.7", "weight": 5, "requirements": of_type("b")})));
+    items.push(overlay(
+        "light",
+        json!({"price": "0.1", "requirements": of_type("b")}),
+    ));
+    items.push(overlay(
+        "heavy",
+        json!({"price": "0.7", "weight": 5, "requirements": of_type("b")}),
+    ));
     let heavy = plan(items);
     assert_eq!(heavy.totals.hourly_price.to_string(), "0.7");
 
     let mut items = two_types();
-    items.push(overlay("one", json!({"price": "0.1", "requirements": of_type("b")})));
-    items.push(overlay("two", json!({"price": "0.7", "requirements": of_type("b")})));
-    items.push(overlay("three", json!({"price": "0.9", "requirements": of_type("a")})));
+    items.push(overlay(
+        "one",
+        json!({"price": "0.1", "requirements": of_type("b")}),
+    ));
+    items.push(overlay(
+        "two",
+        json!({"price": "0.7", "requirements": of_type("b")}),
+    ));
+    items.push(overlay(
+        "three",
+        json!({"price": "0.9", "requirements": of_type("a")}),
+    ));
     let plan = plan(items);
-    assert_eq!(plan.totals.hourly_price.to_string(), "0.7", "z before a, as pools");
-    let note = plan.notes.iter().find(|n| n.subject == "NodeOverlay one").unwrap();
-    assert!(note.message.contains("NodeOverlay two has the same weight"), "{note:?}");
+    assert_eq!(
+        plan.totals.hourly_price.to_string(),
+        "0.7",
+        "z before a, as pools"
+    );
+    let note = plan
+        .notes
+        .iter()
+        .find(|n| n.subject == "NodeOverlay one")
+        .unwrap();
+    assert!(
+        note.message.contains("NodeOverlay two has the same weight"),
+        "{note:?}"
+    );
 }
 
 fn template(name: &str, cpu: &str) -> Value {
-    let spec = pod("x", cpu, json!({"volumes": [
-        {"name": "v", "persistentVolumeClaim": {"claimName": "none"}}]}));
+    let spec = pod(
+        "x",
+        cpu,
+        json!({"volumes": [
+        {"name": "v", "persistentVolumeClaim": {"claimName": "none"}}]}),
+    );
     json!({"apiVersion": "v1", "kind": "PodTemplate",
            "metadata": {"name": name, "namespace": "default"},
            "template": {"metadata": {"labels": {"app": "spare"}}, "spec": spec["spec"]}})
@@ -121,17 +151,34 @@ fn buffers_keep_room() {
         node("n", "4", json!({})),
         pod("real", "4", json!({})),
         template("t", "4"),
-        buffer("spare", json!({"podTemplateRef": {"name": "t"}, "replicas": 3})),
+        buffer(
+            "spare",
+            json!({"podTemplateRef": {"name": "t"}, "replicas": 3}),
+        ),
     ];
     let plan = plan(items);
-    assert_eq!((plan.totals.scheduled, plan.totals.new_nodes), (1, 2 - usize::from(plan.totals.new_nodes == 1)));
+    assert_eq!(
+        (plan.totals.scheduled, plan.totals.new_nodes),
+        (1, 2 - usize::from(plan.totals.new_nodes == 1))
+    );
     let row = &plan.buffers[0];
-    assert_eq!((row.replicas, row.on_existing + row.on_new, row.pending), (3, 3, 0));
+    assert_eq!(
+        (row.replicas, row.on_existing + row.on_new, row.pending),
+        (3, 3, 0)
+    );
     assert_eq!(row.state, BufferState::RequiresNewCapacity);
-    let virtual_pods: usize = plan.new_node_claims.iter().map(|c| c.buffer_pods.len()).sum();
+    let virtual_pods: usize = plan
+        .new_node_claims
+        .iter()
+        .map(|c| c.buffer_pods.len())
+        .sum();
     assert_eq!(virtual_pods, row.on_new);
     let names = plan.new_node_claims.iter().flat_map(|c| &c.buffer_pods);
-    assert!(names.into_iter().all(|n| n.starts_with("default/capacity-buffer-spare-")));
+    assert!(
+        names
+            .into_iter()
+            .all(|n| n.starts_with("default/capacity-buffer-spare-"))
+    );
 }
 
 /// S-131, W-10: other than in Karpenter, a large buffer pod takes no real pod's place under a limit.
@@ -142,7 +189,10 @@ fn real_pods_come_before_buffers() {
         types(&[("eight", 8, 1.0)]),
         pod("small", "2", json!({})),
         template("t", "8"),
-        buffer("spare", json!({"podTemplateRef": {"name": "t"}, "replicas": 1})),
+        buffer(
+            "spare",
+            json!({"podTemplateRef": {"name": "t"}, "replicas": 1}),
+        ),
     ];
     let plan = plan(items);
     assert_eq!(shape(&plan), ["eight: small"]);
@@ -168,9 +218,20 @@ fn the_size_of_a_buffer() {
     let need = BufferState::RequiresNewCapacity;
     assert_eq!(size(json!({"replicas": 4})), (4, need));
     assert_eq!(size(json!({"percentage": 10})), (2, need), "ceil(1.5)");
-    assert_eq!(size(json!({"replicas": 1, "percentage": 20})), (3, need), "the larger");
-    assert_eq!(size(json!({"replicas": 9, "limits": {"cpu": "5"}})), (2, need));
-    assert_eq!(size(json!({"limits": {"cpu": "7"}})), (3, need), "limits alone");
+    assert_eq!(
+        size(json!({"replicas": 1, "percentage": 20})),
+        (3, need),
+        "the larger"
+    );
+    assert_eq!(
+        size(json!({"replicas": 9, "limits": {"cpu": "5"}})),
+        (2, need)
+    );
+    assert_eq!(
+        size(json!({"limits": {"cpu": "7"}})),
+        (3, need),
+        "limits alone"
+    );
     assert_eq!(size(json!({"replicas": 0})), (0, BufferState::BufferEmpty));
     assert_eq!(size(json!({})), (0, BufferState::NotReadyForProvisioning));
 }
@@ -178,10 +239,17 @@ fn the_size_of_a_buffer() {
 /// S-133: what a buffer refers to may be missing; it says so and disturbs nobody.
 #[test]
 fn a_buffer_without_template_says_so() {
-    let items = vec![buffer("b", json!({"podTemplateRef": {"name": "t"}, "replicas": 1}))];
+    let items = vec![buffer(
+        "b",
+        json!({"podTemplateRef": {"name": "t"}, "replicas": 1}),
+    )];
     let plan = plan(items);
     assert_eq!(plan.buffers[0].state, BufferState::NotReadyForProvisioning);
-    assert!(plan.buffers[0].reasons[0].message.contains("no PodTemplate default/t"));
+    assert!(
+        plan.buffers[0].reasons[0]
+            .message
+            .contains("no PodTemplate default/t")
+    );
     assert_eq!(pending(&plan), Vec::<String>::new());
 }
 
@@ -240,11 +308,20 @@ fn static_pools_are_cut_down_in_order() {
     let cluster = |replicas: u32| {
         let mut items = static_cluster(replicas, &claims, None);
         for (name, pods) in [("held", 1), ("two-pods", 2), ("one-pod", 1), ("empty", 0)] {
-            items.push(node(&format!("n-{name}"), "8", json!({"karpenter.sh/nodepool": "fixed"})));
+            items.push(node(
+                &format!("n-{name}"),
+                "8",
+                json!({"karpenter.sh/nodepool": "fixed"}),
+            ));
             for at in 0..pods {
-                let mut bound = pod(&format!("{name}-{at}"), "1", json!({"nodeName": format!("n-{name}")}));
+                let mut bound = pod(
+                    &format!("{name}-{at}"),
+                    "1",
+                    json!({"nodeName": format!("n-{name}")}),
+                );
                 if name == "held" {
-                    bound["metadata"]["annotations"] = json!({"karpenter.sh/do-not-disrupt": "true"});
+                    bound["metadata"]["annotations"] =
+                        json!({"karpenter.sh/do-not-disrupt": "true"});
                 }
                 items.push(bound);
             }
@@ -253,9 +330,16 @@ fn static_pools_are_cut_down_in_order() {
     };
     let gone = |replicas: u32| {
         let pools = cluster(replicas);
-        pools[0].remove.iter().map(ToString::to_string).collect::<Vec<_>>()
+        pools[0]
+            .remove
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
-    assert_eq!(gone(0), ["unlaunched", "empty", "one-pod", "two-pods", "held"]);
+    assert_eq!(
+        gone(0),
+        ["unlaunched", "empty", "one-pod", "two-pods", "held"]
+    );
     assert_eq!(gone(3), ["unlaunched", "empty"]);
     assert_eq!(cluster(5), []);
 }
@@ -274,13 +358,19 @@ fn the_checker_counts_static_nodes() {
 #[test]
 fn manifests_of_these_kinds_come_back() {
     let mut items = two_types();
-    items.push(overlay("a", json!({"priceAdjustment": "+10%", "weight": 3, "requirements": of_type("b"),
-        "capacity": {"example.com/dongle": "2"}})));
+    items.push(overlay(
+        "a",
+        json!({"priceAdjustment": "+10%", "weight": 3, "requirements": of_type("b"),
+        "capacity": {"example.com/dongle": "2"}}),
+    ));
     items.push(overlay("b", json!({"price": "0.3", "requirements": []})));
     items.push(template("t", "4"));
     items.push(with(
-        buffer("b", json!({"podTemplateRef": {"name": "t"}, "replicas": 3, "limits": {"cpu": "9"},
-            "provisioningStrategy": "buffer.x-k8s.io/active-capacity"})),
+        buffer(
+            "b",
+            json!({"podTemplateRef": {"name": "t"}, "replicas": 3, "limits": {"cpu": "9"},
+            "provisioningStrategy": "buffer.x-k8s.io/active-capacity"}),
+        ),
         json!({"status": {"conditions": [{"type": "ReadyForProvisioning", "status": "True"}]}}),
     ));
     for kind in ["Deployment", "StatefulSet", "ReplicaSet"] {
@@ -303,13 +393,26 @@ fn manifests_of_these_kinds_come_back() {
 #[test]
 fn wrong_overlays_are_refused() {
     for (spec, field) in [
-        (json!({"requirements": [], "priceAdjustment": "10%"}), "priceAdjustment"),
-        (json!({"requirements": [], "priceAdjustment": "-101%"}), "priceAdjustment"),
-        (json!({"requirements": [], "price": "1", "priceAdjustment": "+1"}), "priceAdjustment"),
-        (json!({"requirements": [], "capacity": {"cpu": "1"}}), "capacity"),
+        (
+            json!({"requirements": [], "priceAdjustment": "10%"}),
+            "priceAdjustment",
+        ),
+        (
+            json!({"requirements": [], "priceAdjustment": "-101%"}),
+            "priceAdjustment",
+        ),
+        (
+            json!({"requirements": [], "price": "1", "priceAdjustment": "+1"}),
+            "priceAdjustment",
+        ),
+        (
+            json!({"requirements": [], "capacity": {"cpu": "1"}}),
+            "capacity",
+        ),
         (json!({"requirements": [], "weight": 0}), "weight"),
     ] {
-        let error = manifest::snapshot_from_str(&overlay("o", spec.clone()).to_string()).unwrap_err();
+        let error =
+            manifest::snapshot_from_str(&overlay("o", spec.clone()).to_string()).unwrap_err();
         assert!(error.faults[0].path.contains(field), "{spec} {error:?}");
     }
 }

@@ -149,7 +149,10 @@ fn attach_limits_hold_for_new_nodes() {
 /// W-33: the limit may stand in the type's capacity, under either name.
 #[test]
 fn attach_limits_may_stand_in_the_capacity_of_a_type() {
-    for name in ["attachable-volumes-csi-ebs.csi.aws.com", "attachable-volumes-aws-ebs"] {
+    for name in [
+        "attachable-volumes-csi-ebs.csi.aws.com",
+        "attachable-volumes-aws-ebs",
+    ] {
         let mut small = types(&[("small", 8, 1.0)]);
         small["instanceTypes"][0]["capacity"][name] = json!("2");
         let mut items = vec![pool("default", json!({})), small, storage_class(json!({}))];

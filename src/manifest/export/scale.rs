@@ -20,9 +20,13 @@ pub(super) fn node_overlay(overlay: &NodeOverlay) -> Value {
         .some("priceAdjustment", adjust.map(shown))
         .filled("capacity", resources(&overlay.capacity))
         .some("weight", (overlay.weight > 0).then_some(overlay.weight));
-    Object::of("karpenter.sh/v1alpha1", "NodeOverlay", metadata(&overlay.name))
-        .with("spec", spec)
-        .into()
+    Object::of(
+        "karpenter.sh/v1alpha1",
+        "NodeOverlay",
+        metadata(&overlay.name),
+    )
+    .with("spec", spec)
+    .into()
 }
 
 fn template(of: &Labels, spec: &PodSpec) -> Object {

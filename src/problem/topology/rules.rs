@@ -133,13 +133,33 @@ pub struct Rules {
     ids: BTreeMap<Rule, usize>,
     identity_ids: BTreeMap<Identity, usize>,
     namespaces: BTreeMap<Name, Labels>,
-    owned: FastMap<(usize, usize, usize), usize>,
+    owned: FastMap<Key, usize>,
     owned_lists: Vec<Vec<usize>>,
+    members: FastMap<(usize, usize), Arc<Vec<usize>>>,
     known: FastMap<(usize, usize, usize), usize>,
 }
 
+/// Addresses of a specification and a namespace, and of labels where rules take over some of them (S-84).
+type Key = (usize, usize, Option<usize>);
+
 fn address<T>(shared: &Arc<T>) -> usize {
     Arc::as_ptr(shared).cast::<u8>().addr()
+}
+
+fn namespace(pod: &Pod) -> usize {
+    Name::as_ptr(&pod.namespace).cast::<u8>().addr()
+}
+
+/// Whether some rule takes values over from the pod's own labels (S-84).
+fn takes_labels(spec: &PodSpec) -> bool {
+    let takes = |term: &PodAffinityTerm| {
+        !term.match_label_keys.is_empty() || !term.mismatch_label_keys.is_empty()
+    };
+    spec.topology_spread
+        .iter()
+        .any(|c| !c.match_label_keys.is_empty())
+        || spec.affinity.pod_required.iter().any(takes)
+        || spec.affinity.anti_required.iter().any(takes)
 }
 
 fn has_rules(spec: &PodSpec) -> bool {
@@ -216,12 +236,10 @@ impl Rules {
         self.rules.is_empty()
     }
 
-    fn key(pod: &Pod) -> (usize, usize, usize) {
-        (
-            address(&pod.spec),
-            address(&pod.labels),
-            Name::as_ptr(&pod.namespace).cast::<u8>().addr(),
-        )
+    /// What the rules that a pod has depend on.
+    fn key(pod: &Pod) -> Key {
+        let own_labels = takes_labels(&pod.spec).then(|| address(&pod.labels));
+        (address(&pod.spec), namespace(pod), own_labels)
     }
 
     fn collect(&mut self, pod: &Pod, waiting: bool) {
@@ -313,17 +331,24 @@ impl Rules {
         if self.rules.is_empty() {
             return 0;
         }
-        let key = Self::key(pod);
-        if let Some(id) = self.known.get(&key) {
+        let address = (address(&pod.spec), address(&pod.labels), namespace(pod));
+        if let Some(id) = self.known.get(&address) {
             return *id;
         }
+        let owned = has_rules(&pod.spec).then(|| self.owned.get(&Self::key(pod)));
+        let owned = owned.flatten().map(|at| self.owned_lists[*at].clone());
+        let members = match self.members.get(&(address.1, address.2)) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let found = Arc::new(self.members(&pod.namespace, &pod.labels));
+                self.members
+                    .insert((address.1, address.2), Arc::clone(&found));
+                found
+            }
+        };
         let mut identity = Identity {
-            owned: self
-                .owned
-                .get(&key)
-                .map(|at| self.owned_lists[*at].clone())
-                .unwrap_or_default(),
-            member: self.members(&pod.namespace, &pod.labels),
+            owned: owned.unwrap_or_default(),
+            member: members.to_vec(),
         };
         identity.owned.sort_unstable();
         let next = self.identities.len();
@@ -331,7 +356,7 @@ impl Rules {
         if id == next {
             self.identities.push(identity);
         }
-        self.known.insert(key, id);
+        self.known.insert(address, id);
         id
     }
 
