@@ -415,6 +415,56 @@ fn options() -> Options {
     }
 }
 
+fn scale_snapshot() -> Snapshot {
+    Snapshot {
+        node_overlays: vec![
+            NodeOverlay {
+                name: name("cheap"),
+                requirements: requirements("zone"),
+                price: Some("-15%".parse().unwrap()),
+                capacity: resources("3"),
+                weight: 7,
+            },
+            NodeOverlay {
+                name: name("set"),
+                price: Some(PriceChange::Set("0.3".parse().unwrap())),
+                ..NodeOverlay::default()
+            },
+        ],
+        capacity_buffers: vec![CapacityBuffer {
+            namespace: name("ns"),
+            name: name("spare"),
+            uid: name("u8"),
+            provisioning_strategy: name("buffer.x-k8s.io/active-capacity"),
+            pod_template: Some(name("small")),
+            scalable: Some(ScalableRef {
+                api_group: name("apps"),
+                kind: name("Deployment"),
+                name: name("web"),
+            }),
+            replicas: Some(2),
+            percentage: Some(10),
+            limits: resources("9"),
+            conditions: conditions(),
+        }],
+        pod_templates: vec![PodTemplate {
+            namespace: name("ns"),
+            name: name("small"),
+            template_labels: labels("t"),
+            spec: Arc::new(pod_spec()),
+        }],
+        workloads: vec![Workload {
+            kind: WorkloadKind::StatefulSet,
+            namespace: name("ns"),
+            name: name("db"),
+            replicas: 3,
+            template_labels: labels("w"),
+            spec: Arc::new(pod_spec()),
+        }],
+        ..Snapshot::default()
+    }
+}
+
 fn full_snapshot() -> Snapshot {
     Snapshot {
         options: options(),
@@ -482,50 +532,7 @@ fn full_snapshot() -> Snapshot {
             name: name("gang"),
             min_member: 4,
         }],
-        node_overlays: vec![
-            NodeOverlay {
-                name: name("cheap"),
-                requirements: requirements("zone"),
-                price: Some("-15%".parse().unwrap()),
-                capacity: resources("3"),
-                weight: 7,
-            },
-            NodeOverlay {
-                name: name("set"),
-                price: Some(PriceChange::Set("0.3".parse().unwrap())),
-                ..NodeOverlay::default()
-            },
-        ],
-        capacity_buffers: vec![CapacityBuffer {
-            namespace: name("ns"),
-            name: name("spare"),
-            uid: name("u8"),
-            provisioning_strategy: name("buffer.x-k8s.io/active-capacity"),
-            pod_template: Some(name("small")),
-            scalable: Some(ScalableRef {
-                api_group: name("apps"),
-                kind: name("Deployment"),
-                name: name("web"),
-            }),
-            replicas: Some(2),
-            percentage: Some(10),
-            limits: resources("9"),
-            conditions: conditions(),
-        }],
-        pod_templates: vec![PodTemplate {
-            namespace: name("ns"),
-            name: name("small"),
-            template_labels: labels("t"),
-            spec: Arc::new(pod_spec()),
-        }],
-        workloads: vec![Workload {
-            kind: WorkloadKind::StatefulSet,
-            namespace: name("ns"),
-            name: name("db"),
-            replicas: 3,
-            template_labels: labels("w"),
-            spec: Arc::new(pod_spec()),
-        }],
+        ..scale_snapshot()
     }
 }
 

@@ -17,8 +17,8 @@ use super::topology::places::shapes;
 use super::topology::rules::Rules;
 use super::units::{Survey, Units};
 use super::{
-    MinValues, NodeId, NodeRow, OptionId, Problem, SetId, SignatureId, Symbols, TermId, gangs,
-    nodes,
+    MinValues, NodeId, NodeRow, OptionId, Pair, PairId, Problem, SetId, SignatureId, StateId,
+    Symbols, TermId, gangs, nodes,
 };
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
@@ -213,10 +213,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
 
     let gangs = gangs::gangs(views, &table, &rows, &tables.members);
     let pools = table.pools();
-    let mut pairs = table.pairs;
-    for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
-        pair.state = *state;
-    }
+    let pairs = in_states(table.pairs, &initial);
     let problem = Problem {
         dims: units.len(),
         classes: tables.classes,
@@ -252,6 +249,17 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         resources: units.names().to_vec(),
     };
     (problem, symbols)
+}
+
+/// The pairs with the label states that their nodes start in.
+fn in_states(
+    mut pairs: IxVec<PairId, Pair>,
+    initial: &IxVec<PairId, StateId>,
+) -> IxVec<PairId, Pair> {
+    for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
+        pair.state = *state;
+    }
+    pairs
 }
 
 /// The resources that pods ask for, with units in which all quantities are whole.
@@ -371,8 +379,7 @@ pub fn min_values(template: &Template<'_>, table: &OptionTable<'_>) -> Vec<MinVa
             continue;
         };
         let mut numbers: BTreeMap<Name, u32> = BTreeMap::new();
-        let mut values: IxVec<super::PairId, Vec<u32>> =
-            IxVec::filled(table.pairs.len(), Vec::new());
+        let mut values: IxVec<PairId, Vec<u32>> = IxVec::filled(table.pairs.len(), Vec::new());
         for (pair, row) in table.pairs.enumerate() {
             if !std::ptr::eq(
                 &raw const *template.pool,
