@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::explain::reason::Code;
 use crate::model::cluster::Snapshot;
 use crate::model::label::Labels;
 use crate::model::node::Condition;
@@ -57,7 +56,7 @@ pub(super) fn merge<'a>(snapshot: &'a Snapshot, plan: &'a Plan) -> Merged<'a> {
         .map(|pod| Unschedulable {
             pod,
             reason: Name::from("its buffer keeps no room for it"),
-            code: Name::from(Code::Competition.as_str()),
+            code: Name::from("competition"),
             reasons: Arc::default(),
         })
         .collect();
