@@ -89,7 +89,16 @@ impl Admission<'_> {
         }
         let everything = self.attempt(&possible, None, true, self.effort);
         if let Some(choices) = self.all_whole(&everything, &possible) {
-            return self.finish(everything, &choices);
+            if everything.unplaced.is_empty() {
+                return self.finish(everything, &choices);
+            }
+            // Gangs went before other pods of their priority; where that serves fewer pods, they do not.
+            let level = self.settle(choices.clone(), false);
+            return if level.2 < self.score(&everything) {
+                self.finish(level.0, &level.1)
+            } else {
+                self.finish(everything, &choices)
+            };
         }
         let admitted = self.admit(possible);
         let outcome = self.settle(admitted.clone(), true);

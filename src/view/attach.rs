@@ -18,6 +18,7 @@ use crate::model::label::INSTANCE_TYPE;
 use crate::model::pod::Pod;
 use crate::model::quantity::Quantity;
 use crate::model::resources::{Name, ResourceList};
+use crate::model::volume::CsiNode;
 use crate::view::nodes::ExistingNode;
 use crate::view::volumes::Volumes;
 
@@ -106,6 +107,11 @@ impl Attach {
                 }
             }
         }
+        let csi_nodes: FastMap<&str, &CsiNode> = snapshot
+            .csi_nodes
+            .iter()
+            .map(|csi| (csi.name.as_ref(), csi))
+            .collect();
         let mut result = Self::default();
         for (driver, users) in users {
             let by_type = limits.remove(&driver).unwrap_or_default();
@@ -114,7 +120,7 @@ impl Attach {
                 .iter()
                 .enumerate()
                 .map(|(at, node)| OnNode {
-                    limit: node_limit(snapshot, node, &driver, &by_type),
+                    limit: node_limit(&csi_nodes, node, &driver, &by_type),
                     attached: u32::try_from(at)
                         .ok()
                         .and_then(|at| held.remove(&at))
@@ -287,13 +293,12 @@ fn limits_by_type(
 
 /// The limit of a driver on an existing node. A node that has not come up yet will have that of its type.
 fn node_limit(
-    snapshot: &Snapshot,
+    csi_nodes: &FastMap<&str, &CsiNode>,
     node: &ExistingNode<'_>,
     driver: &Name,
     by_type: &BTreeMap<Name, u32>,
 ) -> Option<u32> {
-    let csi = snapshot.csi_nodes.iter().find(|csi| csi.name == node.name);
-    match csi {
+    match csi_nodes.get(node.name.as_ref()) {
         Some(csi) => csi
             .limits
             .iter()
