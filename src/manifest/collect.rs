@@ -11,13 +11,14 @@ use super::fault::{Fault, InputError, shortened};
 use super::framing::Broken;
 use super::limits::Limits;
 use super::{
-    Input, Skipped, hpa, hyperpod, karpenter, keda, node, pod, pod_text, policy, samples, storage,
-    tetrapod,
+    Input, Skipped, hpa, hyperpod, karpenter, keda, node, pod, pod_text, policy, samples, scale,
+    storage, tetrapod,
 };
 use crate::base::hash::FastMap;
 use crate::model::cluster::Snapshot;
 use crate::model::pod::Pod;
 use crate::model::resources::Name;
+use crate::model::workload::WorkloadKind;
 
 /// The kind of the items of a list whose items do not state it.
 #[derive(Debug, Clone, Default)]
@@ -215,6 +216,21 @@ impl Collector {
                 let read = self.read(value, kind, place, true, policy::pod_group);
                 self.snapshot.pod_groups.extend(read);
             }
+            ("", "PodTemplate") => {
+                let read = self.read(value, kind, place, true, scale::pod_template);
+                self.snapshot.pod_templates.extend(read);
+            }
+            ("apps", "Deployment") => self.workload(value, WorkloadKind::Deployment, place),
+            ("apps", "ReplicaSet") => self.workload(value, WorkloadKind::ReplicaSet, place),
+            ("apps", "StatefulSet") => self.workload(value, WorkloadKind::StatefulSet, place),
+            ("autoscaling.x-k8s.io", "CapacityBuffer") => {
+                let read = self.read(value, kind, place, true, scale::capacity_buffer);
+                self.snapshot.capacity_buffers.extend(read);
+            }
+            ("karpenter.sh", "NodeOverlay") => {
+                let read = self.read(value, kind, place, false, scale::node_overlay);
+                self.snapshot.node_overlays.extend(read);
+            }
             ("karpenter.sh", "NodePool") if version == "v1" => {
                 let read = self.read(value, kind, place, false, karpenter::node_pool);
                 self.snapshot.node_pools.extend(read);
@@ -250,6 +266,13 @@ impl Collector {
             ("tetrapod", "Options") => self.options(value),
             _ => self.skipped.count_kind(api_version, kind),
         }
+    }
+
+    fn workload(&mut self, value: &Value, kind: WorkloadKind, place: Option<usize>) {
+        let read = self.read(value, kind.as_str(), place, true, |root| {
+            scale::workload(root, kind)
+        });
+        self.snapshot.workloads.extend(read);
     }
 
     /// Reads an object of a kind whose names must differ, and gives it if nothing is wrong with it.

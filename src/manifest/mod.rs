@@ -46,6 +46,7 @@ mod pod_text;
 mod policy;
 mod requirement;
 mod samples;
+mod scale;
 mod snapshot;
 mod storage;
 mod syntax;

@@ -146,6 +146,11 @@ pub(super) fn options(root: &Cursor<'_, '_>, options: &mut Options) {
         &mut state.static_capacity,
         gates.field("StaticCapacity").bool(),
     );
+    set(&mut state.node_overlay, gates.field("NodeOverlay").bool());
+    set(
+        &mut state.capacity_buffer,
+        gates.field("CapacityBuffer").bool(),
+    );
     set(
         &mut options.effort,
         root.field("effort").choice(&[

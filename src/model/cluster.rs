@@ -12,9 +12,11 @@ use super::node::Node;
 use super::node_claim::NodeClaim;
 use super::node_pool::NodePool;
 use super::options::Options;
+use super::overlay::NodeOverlay;
 use super::pod::Pod;
 use super::policy::{DaemonSet, Namespace, PodDisruptionBudget, PodGroup};
 use super::volume::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
+use super::workload::{CapacityBuffer, PodTemplate, Workload};
 
 /// A cluster at one moment with the options of the decision. It round-trips through serde, so that a bug report is one
 /// file.
@@ -91,4 +93,16 @@ pub struct Snapshot {
     /// What autoscalers measure.
     #[serde(skip_serializing_if = "is_default")]
     pub metric_samples: Vec<MetricSamples>,
+    /// NodeOverlays.
+    #[serde(skip_serializing_if = "is_default")]
+    pub node_overlays: Vec<NodeOverlay>,
+    /// CapacityBuffers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub capacity_buffers: Vec<CapacityBuffer>,
+    /// PodTemplates that buffers refer to.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pod_templates: Vec<PodTemplate>,
+    /// Deployments, ReplicaSets and StatefulSets that buffers refer to.
+    #[serde(skip_serializing_if = "is_default")]
+    pub workloads: Vec<Workload>,
 }

@@ -15,6 +15,7 @@ use crate::problem::{ClassId, OptionId, PoolId, Problem, Symbols};
 use crate::solver::construct::{give_back, take};
 use crate::solver::holds::{distinct_values, holders, stock_allows};
 use crate::solver::{Group, Lot, Outcome, Target};
+use crate::view::attach;
 
 /// How many fall-backs a claim lists at most.
 const MAX_FALLBACKS: usize = 64;
@@ -35,6 +36,8 @@ struct Decoder<'d, 'a> {
     /// Where preferences tell the pods of a class apart: those placed, by class and kind.
     by_kind: BTreeMap<(ClassId, u32), std::vec::IntoIter<u32>>,
     stocks: Vec<i128>,
+    /// Options left to classes of gangs in one domain.
+    pinned: &'d [(ClassId, BitSet<OptionId>)],
 }
 
 /// What the stocks of `problem` hold after `outcome`.
@@ -64,6 +67,7 @@ pub fn decode(
         next: IxVec::filled(problem.classes.len(), 0),
         by_kind: BTreeMap::new(),
         stocks: stocks_after(problem, outcome),
+        pinned: &outcome.pinned,
     };
     decoder.sort_by_kind(outcome);
     let mut plan = Plan::default();
@@ -80,6 +84,7 @@ pub fn decode(
                 plan.existing_nodes.push(ExistingPlacement {
                     node: Name::clone(&view.name),
                     pods,
+                    buffer_pods: Vec::new(),
                 });
             }
             Target::Option(option) => {
@@ -311,7 +316,12 @@ impl<'d, 'a> Decoder<'d, 'a> {
     ) -> PlannedClaim {
         let problem = self.problem;
         let pool = problem.options[chosen].pool;
-        let holding = holders(problem, pool, &group.content);
+        let mut holding = holders(problem, pool, &group.content);
+        for (class, options) in self.pinned {
+            if group.content.iter().any(|(held, _)| held == class) {
+                holding.intersect_with(options);
+            }
+        }
         // A fall-back must fit the limits in place of the chosen option (M-5), and is not cheaper than it.
         give_back(problem, &mut self.stocks, chosen, 1);
         let allowed: Vec<OptionId> = holding
@@ -359,6 +369,11 @@ impl<'d, 'a> Decoder<'d, 'a> {
         for (class, count) in &group.content {
             let mut own = self.symbols.requests[*class].clone();
             for (name, quantity) in self.symbols.requests[*class].iter() {
+                // Volumes are counted as a resource here; to Kubernetes they are none.
+                if name.starts_with(attach::PREFIX) {
+                    own.remove(name);
+                    continue;
+                }
                 own.set_shared(Name::clone(name), quantity.times(i64::from(*count)));
             }
             requests.add(&own);
@@ -380,6 +395,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
         PlannedClaim {
             node_pool: Name::clone(&self.views.pools.templates[pool.at()].pool.name),
             pods: Vec::new(),
+            buffer_pods: Vec::new(),
             instance_types,
             zones,
             capacity_types,

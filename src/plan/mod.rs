@@ -10,8 +10,11 @@
 //! A plan is specific enough that carrying it out leaves no choice, and it says nothing that was not decided: reasons for
 //! pods that stay pending come from [`explain`](crate::explain), the judgement from [`verify`](mod@crate::verify).
 
+pub mod buffers;
 pub mod decode;
+pub mod gangs;
 pub mod scaling;
+pub mod statics;
 
 use std::sync::Arc;
 
@@ -52,6 +55,9 @@ pub struct PlannedClaim {
     pub node_pool: Name,
     /// Pods in binding order, `namespace/name`.
     pub pods: Vec<Name>,
+    /// Pods of capacity buffers that it keeps room for; nobody created them (S-130).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buffer_pods: Vec<Name>,
     /// Types that hold all the pods, cheapest first.
     pub instance_types: Vec<Name>,
     /// Zones the claim may land in.
@@ -83,6 +89,9 @@ pub struct ExistingPlacement {
     pub node: Name,
     /// Pods in binding order, `namespace/name`.
     pub pods: Vec<Name>,
+    /// Pods of capacity buffers that it keeps room for; nobody created them (S-130).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buffer_pods: Vec<Name>,
 }
 
 /// A pod that stays pending, and why.
@@ -183,6 +192,15 @@ pub struct Plan {
     /// How far preferences are met; absent where they are ignored (S-75).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferences: Option<PreferenceTotals>,
+    /// Static pools that have too few or too many nodes (S-127, S-128). Their nodes count in no total.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub static_pools: Vec<statics::StaticPool>,
+    /// Capacity buffers (S-133).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buffers: Vec<buffers::PlannedBuffer>,
+    /// Gangs of which pods wait: placed as a whole or not at all (M-15).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pod_groups: Vec<gangs::PlannedGang>,
     /// Requests that scale HyperPod's groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaling: Vec<BatchAddClusterNodes>,

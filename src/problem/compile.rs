@@ -16,22 +16,27 @@ use super::topology::domains::{Domains, Standing};
 use super::topology::phases::profiles;
 use super::topology::places::shapes;
 use super::topology::rules::Rules;
-use super::units::Survey;
+use super::units::{Survey, Units};
 use super::{
-    MinValues, NodeId, NodeRow, OptionId, Problem, SetId, SignatureId, Symbols, TermId, nodes,
+    MinValues, NodeId, NodeRow, OptionId, Pair, PairId, Problem, SetId, SignatureId, StateId,
+    Symbols, TermId, gangs, nodes,
 };
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
+use crate::explain::reason::Reason;
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::InstanceType;
 use crate::model::label;
 use crate::model::requirement::{Operator, Requirements};
 use crate::model::resources::Name;
+use crate::view::attach::Attach;
 use crate::view::daemons::{Daemon, daemons};
+use crate::view::gangs::Gangs;
 use crate::view::nodes::{ExistingNode, existing};
 use crate::view::pods::waits;
 use crate::view::pools::{Pools, Template};
+use crate::view::protection::Protection;
 use crate::view::volumes::Volumes;
 
 /// The views that a problem is compiled from; plans and explanations read names from them.
@@ -48,6 +53,12 @@ pub struct Views<'a> {
     pub daemons: Vec<Daemon<'a>>,
     /// What existing nodes hold.
     pub node_use: nodes::NodeUse,
+    /// Attach limits of volumes.
+    pub attach: Attach,
+    /// Gangs of pods.
+    pub gangs: Gangs,
+    /// Pods that may not be moved from nodes that are being deleted (S-6): positions in the snapshot, in order.
+    pub held: Vec<(u32, Reason)>,
 }
 
 impl<'a> Views<'a> {
@@ -57,13 +68,38 @@ impl<'a> Views<'a> {
         let nodes = existing(snapshot);
         let daemons = daemons(&snapshot.daemon_sets);
         let node_use = nodes::node_use(snapshot, &nodes, &daemons);
-        Self {
+        let mut views = Self {
             snapshot,
             pools: Pools::new(snapshot, capacity),
+            held: held(snapshot, &nodes, &node_use),
             nodes,
             daemons,
             node_use,
+            attach: Attach::default(),
+            gangs: Gangs::default(),
+        };
+        views.gangs = Gangs::new(
+            snapshot,
+            |position| views.waits(position),
+            |position| {
+                let at = views.node_use.node_of.get(&position)?;
+                Some(&views.nodes[*at as usize].labels)
+            },
+        );
+        views.attach = Attach::new(
+            snapshot,
+            &views.nodes,
+            views.pools.templates.iter().flat_map(|t| t.types),
+            &views.node_use.node_of,
+            |position| views.waits(position),
+        );
+        if !views.attach.is_empty() {
+            let rows = views.nodes.iter_mut().zip(&mut views.node_use.used);
+            for (at, (node, used)) in rows.enumerate() {
+                views.attach.set_node(at, &mut node.allocatable, used);
+            }
         }
+        views
     }
 
     /// Whether the pod at `position` waits for a place.
@@ -79,7 +115,33 @@ impl<'a> Views<'a> {
                     node.is_some_and(|at| self.nodes[*at as usize].deleting),
                 )
             })
+            && self
+                .held
+                .binary_search_by_key(&position, |(held, _)| *held)
+                .is_err()
     }
+}
+
+/// The pods that would have to move from nodes that are being deleted, and may not (S-6).
+fn held(
+    snapshot: &Snapshot,
+    nodes: &[ExistingNode<'_>],
+    node_use: &nodes::NodeUse,
+) -> Vec<(u32, Reason)> {
+    if nodes.iter().all(|node| !node.deleting) {
+        return Vec::new();
+    }
+    let protection = Protection::new(snapshot);
+    let mut held = Vec::new();
+    for (position, pod) in snapshot.pods.iter().enumerate() {
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        let node = node_use.node_of.get(&position);
+        let leaving = node.is_some_and(|at| nodes[*at as usize].deleting);
+        if leaving && waits(pod, true) {
+            held.extend(protection.reason(pod).map(|why| (position, why)));
+        }
+    }
+    held
 }
 
 /// Compiles the pending pods of `views`. O(pods + signatures x options + nodes x kinds).
@@ -90,6 +152,8 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let mut grouping = Grouping::new(
         snapshot,
         &Volumes::new(snapshot),
+        &views.attach,
+        &views.gangs,
         &mut rules,
         |position, _| views.waits(position),
     );
@@ -99,20 +163,11 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         &views.pools.templates,
         &views.daemons,
         &views.nodes,
+        &views.attach,
     );
+    grouping.refused.extend(views.held.iter().cloned());
 
-    let mut survey = Survey::default();
-    grouping
-        .keys
-        .iter()
-        .for_each(|key| survey.requests(&key.requests));
-    table
-        .rooms
-        .iter()
-        .for_each(|room| survey.requests(&room.daemons));
-    table.survey(&mut survey);
-    nodes::survey(&mut survey, &views.nodes, &views.node_use);
-    let units = survey.finish();
+    let units = units(views, &grouping, &table);
 
     let rows = nodes::destinations(&views.nodes);
     let (states, initial) = grouping.selectors.states(&table.labels);
@@ -169,11 +224,9 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         None => (None, Words::default()),
     };
 
+    let gangs = gangs::gangs(views, &table, &rows, &tables.members);
     let pools = table.pools();
-    let mut pairs = table.pairs;
-    for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
-        pair.state = *state;
-    }
+    let pairs = in_states(table.pairs, &initial);
     let problem = Problem {
         dims: units.len(),
         classes: tables.classes,
@@ -195,6 +248,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         node_rooms,
         domain_rules,
         standing: hosts.standing,
+        gangs,
         node_penalty: snapshot.options.node_penalty,
         min_values_policy: snapshot.options.min_values_policy,
         preferences,
@@ -211,6 +265,33 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         resources: units.names().to_vec(),
     };
     (problem, symbols)
+}
+
+/// The pairs with the label states that their nodes start in.
+fn in_states(
+    mut pairs: IxVec<PairId, Pair>,
+    initial: &IxVec<PairId, StateId>,
+) -> IxVec<PairId, Pair> {
+    for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
+        pair.state = *state;
+    }
+    pairs
+}
+
+/// The resources that pods ask for, with units in which all quantities are whole.
+fn units(views: &Views<'_>, grouping: &Grouping, table: &OptionTable<'_>) -> Units {
+    let mut survey = Survey::default();
+    grouping
+        .keys
+        .iter()
+        .for_each(|key| survey.requests(&key.requests));
+    table
+        .rooms
+        .iter()
+        .for_each(|room| survey.requests(&room.daemons));
+    table.survey(&mut survey);
+    nodes::survey(&mut survey, &views.nodes, &views.node_use);
+    survey.finish()
 }
 
 /// The classes before rules between pods: what suits them by their selectors, tolerations and host ports.
@@ -248,6 +329,25 @@ fn bases(
             let mut nodes = sets.nodes.get(node_set).clone();
             for (id, at) in rows.enumerate() {
                 if clash(&key.ports, &views.node_use.ports[*at as usize]) {
+                    nodes.remove(id);
+                }
+            }
+            option_set = sets.options.intern(options);
+            node_set = sets.nodes.intern(nodes);
+        }
+        for claim in &key.claims {
+            let mut options = sets.options.get(option_set).clone();
+            for (id, option) in table.options.enumerate() {
+                if views
+                    .attach
+                    .bars_type(claim, table.instance_type(option.pair))
+                {
+                    options.remove(id);
+                }
+            }
+            let mut nodes = sets.nodes.get(node_set).clone();
+            for (id, at) in rows.enumerate() {
+                if views.attach.bars_node(claim, *at as usize) {
                     nodes.remove(id);
                 }
             }
@@ -295,8 +395,7 @@ pub fn min_values(template: &Template<'_>, table: &OptionTable<'_>) -> Vec<MinVa
             continue;
         };
         let mut numbers: BTreeMap<Name, u32> = BTreeMap::new();
-        let mut values: IxVec<super::PairId, Vec<u32>> =
-            IxVec::filled(table.pairs.len(), Vec::new());
+        let mut values: IxVec<PairId, Vec<u32>> = IxVec::filled(table.pairs.len(), Vec::new());
         for (pair, row) in table.pairs.enumerate() {
             if !std::ptr::eq(
                 &raw const *template.pool,

@@ -16,6 +16,7 @@
 
 pub mod classes;
 pub mod compile;
+pub mod gangs;
 pub mod nodes;
 pub mod options;
 pub mod preferences;
@@ -54,6 +55,8 @@ crate::ix! {
     SetId;
     /// A node's room for pods, shared by options.
     RoomId;
+    /// Pods that are placed as a whole or not at all.
+    GangId;
 }
 
 /// The largest amount a resource vector holds. Larger requests count as this and fit nowhere; larger capacities count as
@@ -88,6 +91,8 @@ pub struct Class {
     pub bundle: Vec<(ClassId, u32)>,
     /// Whether a rule between pods found no place for these pods: nothing suits them.
     pub held_back: bool,
+    /// The gang its pods belong to (M-15).
+    pub gang: Option<GangId>,
 }
 
 /// What pods pinned to a place mean for one rule over domains.
@@ -282,7 +287,7 @@ impl States {
 }
 
 /// The compiled problem.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Problem {
     /// Number of resources: the width of every vector.
@@ -319,6 +324,8 @@ pub struct Problem {
     pub domain_rules: Vec<DomainRule>,
     /// Pods of limited groups that stand on nodes already.
     pub standing: std::collections::BTreeMap<(NodeId, u32), u32>,
+    /// Gangs, those to serve first in front.
+    pub gangs: IxVec<GangId, gangs::Gang>,
     /// What each node costs beside its bill (M-1).
     pub node_penalty: Price,
     /// What happens when `minValues` cannot be met.

@@ -105,7 +105,7 @@ pub struct Kind {
 }
 
 /// All preferences of a problem.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Preferences {
     /// Likings.

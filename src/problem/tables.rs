@@ -4,10 +4,11 @@ use super::classes::{ClassKey, clash};
 use super::sets::Sets;
 use super::topology::assign::{Base, Part};
 use super::topology::host::HostRules;
-use super::{Class, ClassId, HostShare};
+use super::{Class, ClassId, GangId, HostShare};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
 use crate::model::resources::{Name, ResourceList};
+use crate::view::gangs::Membership;
 
 /// The tables of a problem that have a row per class.
 #[derive(Default)]
@@ -18,6 +19,8 @@ pub(super) struct ClassTables {
     pub(super) pods: IxVec<ClassId, Vec<u32>>,
     /// Which rules the pods have: a position in the rules' identities.
     pub(super) identities: IxVec<ClassId, usize>,
+    /// The classes whose pods are in gangs, with which part of which.
+    pub(super) members: Vec<(ClassId, Membership)>,
 }
 
 impl ClassTables {
@@ -41,6 +44,9 @@ impl ClassTables {
             tables.requests.push(key.requests.clone());
             tables.pods.push(std::mem::take(&mut part.pods));
             tables.identities.push(base.identity);
+            tables
+                .members
+                .extend(key.gang.map(|of| (ClassId::new(at), of)));
             tables.classes.push(Class {
                 count: u32::try_from(count).unwrap_or(u32::MAX),
                 priority: key.priority,
@@ -54,6 +60,7 @@ impl ClassTables {
                 stands: std::mem::take(&mut part.stands),
                 bundle: Vec::new(),
                 held_back: part.held_back,
+                gang: key.gang.map(|(gang, _)| GangId::new(gang as usize)),
             });
         }
         for bundle in &hosts.bundles {
@@ -127,6 +134,7 @@ impl ClassTables {
                 .map(|(part, count)| (ClassId::new(*part), *count))
                 .collect(),
             held_back: false,
+            gang: None,
         });
     }
 }

@@ -15,7 +15,8 @@
 //!    (M-1) wins.
 //! 6. [`settle`] takes off what rules between pods forbid once some pods are left over.
 //! 7. [`prefer`] meets preferences where that costs nothing (M-2).
-//! 8. [`bound`] proves a price below which no plan can be.
+//! 8. [`gangs`] sees to it that pods which are of use only together are placed together or not at all.
+//! 9. [`bound`] proves a price below which no plan can be.
 //!
 //! All choices are made by comparing numbers with total tie-breaks, and budgets count steps, so the same problem gives the
 //! same plan everywhere. Floats choose what is tried; scores, which have none, choose what wins. `docs/DESIGN.md` tells
@@ -27,6 +28,7 @@ pub mod candidates;
 pub mod construct;
 pub mod existing;
 pub mod fill;
+pub mod gangs;
 pub mod holds;
 mod mend;
 pub mod prefer;
@@ -114,4 +116,8 @@ pub struct Outcome {
     pub work: u64,
     /// Preferences; `None` where nothing is preferred, or it is ignored.
     pub met: Option<Met>,
+    /// How gangs fared, in their order in the problem.
+    pub gangs: Vec<gangs::Verdict>,
+    /// Options that are left to classes of gangs that are kept in one domain.
+    pub pinned: Vec<(ClassId, crate::base::bitset::BitSet<OptionId>)>,
 }

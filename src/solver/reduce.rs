@@ -129,6 +129,8 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
         node_rooms: narrow(&problem.node_rooms),
         domain_rules: Vec::new(),
         standing: problem.standing.clone(),
+        // Gangs are settled around the search.
+        gangs: IxVec::new(),
         node_penalty: problem.node_penalty,
         min_values_policy: problem.min_values_policy,
         // Preferences are looked at once pods have their places, in the whole problem.

@@ -510,5 +510,7 @@ fn finish(score: Score, mut built: Built, work: u64, lower_bound: Price) -> Outc
         score,
         work,
         met: None,
+        gangs: Vec::new(),
+        pinned: Vec::new(),
     }
 }

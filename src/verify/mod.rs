@@ -13,19 +13,24 @@
 
 mod attach;
 mod bookkeeping;
+mod buffers;
 mod catalogue;
 mod claims;
 mod daemons;
+mod eviction;
 mod existing;
 mod form;
+mod gangs;
 mod limits;
 mod listing;
+mod overlay;
 mod ports;
 mod pricing;
 mod report;
 mod reservations;
 mod resources;
 mod selection;
+mod statics;
 mod topology;
 mod trial;
 mod view;
@@ -83,6 +88,8 @@ pub struct Verdict {
 /// assert_eq!(verdict.violations[0].kind, Kind::MissingPod);
 /// ```
 pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
+    let merged = buffers::merge(snapshot, plan);
+    let (snapshot, plan) = (merged.snapshot.as_ref(), merged.plan.as_ref());
     let mut report = Report::default();
     let catalogue = Catalogue::new(snapshot);
     let mut cluster = Cluster::new(snapshot);
@@ -99,7 +106,9 @@ pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
     );
     topology::check(&cluster, &assignment, plan, &mut report);
     volumes::check(&cluster, &mut report);
-    attach::check(&cluster, &mut report);
+    attach::check(&cluster, &bought, &mut report);
+    gangs::check(&cluster, &mut report);
+    statics::check(&cluster, plan, &mut report);
     limits::check(&cluster, &catalogue, &bought, &mut report);
     pricing::check(snapshot, plan, &bought, &mut report);
     reservations::check(snapshot, &catalogue, &bought, &mut report);
@@ -108,8 +117,8 @@ pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
         valid: report.violations.is_empty(),
         violations: report.violations,
         warnings: report.warnings,
-        scheduled: assignment.scheduled,
-        unschedulable: assignment.unschedulable,
+        scheduled: assignment.scheduled.saturating_sub(merged.placed),
+        unschedulable: assignment.unschedulable.saturating_sub(merged.left),
         new_nodes: plan.new_node_claims.len(),
         hourly_price: bookkeeping::hourly_price(plan),
     }

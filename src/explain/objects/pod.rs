@@ -26,6 +26,13 @@ pub fn explain(
         .position(|pod| pod.name.as_ref() == name && pod.namespace.as_ref() == namespace)?;
     let at = u32::try_from(position).ok()?;
     let subject = format!("Pod {key}");
+    if let Ok(held) = explainer
+        .views
+        .held
+        .binary_search_by_key(&at, |(held, _)| *held)
+    {
+        return Some(explainer.views.held[held].1.clone());
+    }
     if !explainer.views.waits(at) {
         let (code, message) = settled(&snapshot.pods[position]);
         return Some(Reason::new(subject, code, message));

@@ -9,6 +9,7 @@ mod karpenter;
 mod options;
 mod pod;
 mod samples;
+mod scale;
 mod workload;
 
 use std::io::{self, Write};
@@ -85,6 +86,10 @@ fn objects(list: &mut List<'_>, snapshot: &Snapshot) -> io::Result<()> {
     list.items(&snapshot.volumes, workload::volume)?;
     list.items(&snapshot.volume_claims, workload::claim)?;
     list.items(&snapshot.csi_nodes, workload::csi_node)?;
+    list.items(&snapshot.node_overlays, scale::node_overlay)?;
+    list.items(&snapshot.pod_templates, scale::pod_template)?;
+    list.items(&snapshot.workloads, scale::workload)?;
+    list.items(&snapshot.capacity_buffers, scale::capacity_buffer)?;
     list.items(&snapshot.node_claims, karpenter::node_claim)?;
     list.items(&snapshot.nodes, karpenter::node)?;
     let mut specs = pod::Specs::default();
