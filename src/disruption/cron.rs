@@ -246,9 +246,7 @@ fn day_of(time: Timestamp) -> (Date, i64) {
 /// Midnight at the start of `date`.
 fn midnight(date: Date) -> Timestamp {
     let start = TimeZone::UTC.to_timestamp(DateTime::from(date));
-    start.map_or(Timestamp::from_millis(i64::MAX), |t| {
-        Timestamp::from_millis(t.as_millisecond())
-    })
+    Timestamp::from_millis(start.map_or(i64::MAX, |t| t.as_millisecond()))
 }
 
 impl Schedule {
