@@ -220,6 +220,8 @@ pub enum Waiting {
     Budget,
     /// A command that waits is given up.
     Patience,
+    /// Nothing is timed, but commands go on only when a newer observation comes.
+    Observation,
     /// Nothing.
     Idle,
 }

@@ -511,9 +511,13 @@ impl Queue {
         });
         let budget = self.budget_changes.map(|at| (at, Waiting::Budget));
         let first = runs.chain(budget).min();
+        let otherwise = || match self.runs.is_empty() {
+            true => Waiting::Idle,
+            false => Waiting::Observation,
+        };
         Wake {
             at: first.map(|(at, _)| at),
-            why: first.map_or(Waiting::Idle, |(_, why)| why),
+            why: first.map_or_else(otherwise, |(_, why)| why),
         }
     }
 }
