@@ -103,6 +103,9 @@ pub(crate) struct World<'a> {
     records: BTreeMap<CommandId, Record>,
     batches: usize,
     ever_ready: BTreeSet<String>,
+    ever_used: BTreeSet<String>,
+    /// Where each pod was put.
+    places: BTreeMap<u64, String>,
     failed_at: BTreeMap<String, i64>,
     pub(crate) stored: String,
     pub(crate) succeeded: usize,
@@ -141,6 +144,8 @@ impl<'a> World<'a> {
             records: BTreeMap::new(),
             batches: 0,
             ever_ready: BTreeSet::new(),
+            ever_used: BTreeSet::new(),
+            places: BTreeMap::new(),
             failed_at: BTreeMap::new(),
             stored: String::new(),
             succeeded: 0,
@@ -159,6 +164,7 @@ impl<'a> World<'a> {
             let app = usize::try_from(world.dice.below(3)).expect("small");
             let node = format!("n{}", world.dice.below(count));
             world.next_uid += 1;
+            world.places.insert(world.next_uid, node.clone());
             let unit = Unit {
                 app,
                 uid: world.next_uid,
@@ -349,8 +355,11 @@ impl World<'_> {
             }
             assert!(
                 self.now < CHAOS + PATIENCE,
-                "the queue does not come to rest: {queue:#?} {:#?}",
-                self.nodes
+                "no rest: {queue:?}\nnodes {:?}\npods {:?}\nleaked {:?}\nrecords {:?}",
+                self.nodes,
+                self.pods,
+                self.leaked(),
+                self.records
             );
             self.now += if self.now < CHAOS { 5 } else { 10 };
         }
@@ -511,6 +520,9 @@ impl World<'_> {
             let at = usize::try_from(self.dice.below(open.len() as u64)).expect("small");
             unit.node = open.get(at).cloned();
             unit.healthy = now + 10;
+            self.ever_used.extend(unit.node.clone());
+            self.places
+                .extend(unit.node.clone().map(|node| (unit.uid, node)));
         }
         if chaos && self.dice.one_in(60) {
             let names: Vec<String> = self
@@ -767,10 +779,12 @@ impl World<'_> {
                     "{} is in two commands",
                     candidate.node
                 );
-                going
-                    .entry(&candidate.node_pool)
-                    .or_default()
-                    .insert(&candidate.node);
+                if self.nodes.contains_key(candidate.node.as_ref()) {
+                    going
+                        .entry(&candidate.node_pool)
+                        .or_default()
+                        .insert(&candidate.node);
+                }
             }
         }
         for (name, machine) in &self.nodes {
@@ -821,12 +835,9 @@ impl World<'_> {
             .iter()
             .map(|c| c.node.to_string())
             .collect();
-        let pods = self
-            .pods
-            .values()
-            .filter(|p| p.node.as_ref().is_some_and(|n| nodes.contains(n)));
-        // Observations lag: pods that left meanwhile were there, too.
-        let pods: BTreeSet<u64> = pods.map(|p| p.uid).collect();
+        // Observations lag, so the queue may have seen pods that have left since.
+        let was_there = self.places.iter().filter(|(_, node)| nodes.contains(*node));
+        let pods: BTreeSet<u64> = was_there.map(|(uid, _)| *uid).collect();
         let record = self.records.get_mut(&id).expect("it is there");
         record.pods = pods;
         record.started = true;
@@ -864,36 +875,31 @@ impl World<'_> {
         record.outcome = Some(outcome);
     }
 
-    /// Launched nodes that belong to no success and hold nothing.
+    /// Launched nodes that belong to no success and never held a pod. One that has got pods is an ordinary node.
     fn leaked(&self) -> Vec<String> {
         let mut leaked = Vec::new();
         for record in self.records.values() {
-            let standing = |name: &&String| {
+            let mut wanted: BTreeMap<&str, &String> = BTreeMap::new();
+            if record.outcome == Some(Outcome::Succeeded) {
+                // The last attempt for each replacement; attempts are single digits.
+                for name in &record.claims {
+                    let replacement = name.rsplit_once('-').expect("the queue's names").0;
+                    wanted.insert(replacement, name);
+                }
+            }
+            let kept = match &record.outcome {
+                Some(Outcome::RolledBack { kept, .. }) => kept.as_slice(),
+                _ => &[],
+            };
+            let stray = record.claims.iter().filter(|name| {
                 self.nodes
                     .get(*name)
                     .is_some_and(|m| m.deleting_at.is_none())
-            };
-            let used = |name: &str| self.pods.values().any(|p| p.node.as_deref() == Some(name));
-            let mut names: Vec<&String> = record.claims.iter().filter(standing).collect();
-            match &record.outcome {
-                // A late launch of an earlier attempt must not stay beside the one that counts.
-                Some(Outcome::Succeeded) => {
-                    let want = record.command.replacements.len();
-                    if names.len() > want {
-                        names.retain(|name| !used(name));
-                        leaked.extend(names.into_iter().take(1).cloned());
-                    }
-                }
-                Some(Outcome::RolledBack { kept, .. }) => leaked.extend(
-                    names
-                        .into_iter()
-                        .filter(|name| {
-                            !used(name) && !kept.iter().any(|k| k.replace("-claim", "") == **name)
-                        })
-                        .cloned(),
-                ),
-                _ => leaked.extend(names.into_iter().cloned()),
-            }
+                    && !wanted.values().any(|want| want == name)
+                    && !kept.iter().any(|kept| kept.as_ref() == name.as_str())
+                    && !self.ever_used.contains(*name)
+            });
+            leaked.extend(stray.cloned());
         }
         leaked
     }

@@ -6,6 +6,7 @@ use super::io::{Action, CommandId, Failure, Outcome, Settings, TaskId, Waiting};
 use super::view::{Known, View, is_tainted};
 use crate::base::time::{Span, Timestamp};
 use crate::disruption::command::Command;
+use crate::model::pod::Pod;
 use crate::model::resources::Name;
 use crate::plan::{ChosenOffering, PlannedClaim};
 
@@ -176,15 +177,23 @@ impl Run {
                 ..Launch::default()
             })
             .collect();
+        let command = &self.command;
+        // A pod that has moved on since the plan was made is left where it is.
+        let leaves = |pod: &Pod, node: &Name| {
+            let mut candidates = command.candidates.iter();
+            let mut moves = command.moves.iter();
+            candidates.any(|candidate| candidate.node == *node)
+                || moves.any(|m| m.from == *node && m.pod.as_ref() == pod.key())
+        };
         let leaver = |key: &Name| {
-            let pod = view.pod(key);
+            let pod = view.pod(key).filter(|pod| !pod.is_finished());
+            let place = pod.and_then(|pod| Some((pod, pod.node_name.as_ref()?)));
+            let place = place.filter(|(pod, node)| leaves(pod, node));
             Leaver {
                 pod: Name::clone(key),
-                uid: pod.map_or_else(|| Name::from(""), |pod| Name::clone(&pod.uid)),
-                node: pod
-                    .and_then(|pod| pod.node_name.clone())
-                    .unwrap_or_else(|| Name::from("")),
-                gone: pod.is_none_or(|pod| pod.node_name.is_none() || pod.is_finished()),
+                uid: place.map_or_else(|| Name::from(""), |(pod, _)| Name::clone(&pod.uid)),
+                node: place.map_or_else(|| Name::from(""), |(_, node)| Name::clone(node)),
+                gone: place.is_none(),
                 charges: Vec::new(),
             }
         };
@@ -610,7 +619,7 @@ fn offerings(planned: &PlannedClaim) -> impl Iterator<Item = &ChosenOffering> {
     std::iter::once(&planned.cheapest).chain(&planned.fallbacks)
 }
 
-fn identity(pod: &crate::model::pod::Pod) -> Name {
+fn identity(pod: &Pod) -> Name {
     Name::from(format!("{}/{}", pod.key(), pod.uid))
 }
 
