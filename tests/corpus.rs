@@ -48,3 +48,8 @@ fn plans_of_random_snapshots_are_valid_and_ignore_the_order_of_the_input() {
         checks::plan(&seed.to_le_bytes());
     }
 }
+
+#[test]
+fn the_queue_keeps_its_promises_over_the_corpus() {
+    replay("queue", checks::queue);
+}

@@ -511,9 +511,12 @@ impl Queue {
         });
         let budget = self.budget_changes.map(|at| (at, Waiting::Budget));
         let first = runs.chain(budget).min();
-        let otherwise = || match self.runs.is_empty() {
-            true => Waiting::Idle,
-            false => Waiting::Observation,
+        let otherwise = || {
+            if self.runs.is_empty() {
+                Waiting::Idle
+            } else {
+                Waiting::Observation
+            }
         };
         Wake {
             at: first.map(|(at, _)| at),

@@ -13,6 +13,7 @@ use crate::model::cluster::Snapshot;
 use crate::model::node_claim::NodeClaim;
 use crate::model::node_pool::NodePool;
 use crate::model::pod::Pod;
+use crate::model::policy::PodDisruptionBudget;
 use crate::model::resources::Name;
 use crate::view::nodes::{ExistingNode, existing};
 
@@ -132,9 +133,8 @@ impl<'a> View<'a> {
     /// The PDBs that an eviction of the pod counts against, each with what it allows now.
     pub(super) fn charges(&self, pod: &'a Pod) -> Vec<(Name, usize)> {
         let demands = self.pdbs.demand([pod]);
-        let charge = |pdb: &crate::model::policy::PodDisruptionBudget| {
-            Name::from(format!("{}/{}", pdb.namespace, pdb.name))
-        };
+        let charge =
+            |pdb: &PodDisruptionBudget| Name::from(format!("{}/{}", pdb.namespace, pdb.name));
         demands
             .iter()
             .map(|demand| (charge(demand.pdb), demand.allowed))
