@@ -65,3 +65,8 @@ fn autoscalers_keep_their_bounds_and_go_on_from_a_saved_state_k40() {
         scaling::scaling(&bytes);
     }
 }
+
+#[test]
+fn the_queue_keeps_its_promises_over_the_corpus() {
+    replay("queue", checks::queue);
+}
