@@ -183,7 +183,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
 }
 
 /// The classes before rules between pods: what suits them by their selectors, tolerations and host ports.
-fn bases(
+pub(super) fn bases(
     views: &Views<'_>,
     grouping: &mut Grouping,
     order: &[usize],

@@ -16,14 +16,14 @@ pub(super) struct SetTable<I> {
 }
 
 impl<I: Ix> SetTable<I> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             sets: IxVec::new(),
             ids: FastMap::default(),
         }
     }
 
-    fn intern(&mut self, set: BitSet<I>) -> SetId {
+    pub(super) fn intern(&mut self, set: BitSet<I>) -> SetId {
         if let Some(id) = self.ids.get(&set) {
             return *id;
         }
