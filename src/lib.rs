@@ -79,6 +79,7 @@
 //! | 7 | [`verify`](mod@verify) | the independent checker |
 //! | 7 | [`explain`] | reason trees and their text |
 //! | 8 | [`scheduler`] | the facade: [`schedule`], and its steps one by one |
+//! | 9 | [`disruption`] | which nodes may go, when, and in what order |
 //! | 11 | [`shapes`] | scenarios of known shapes and random ones |
 //!
 //! [`schedule`] and [`verify`](fn@verify) are what most callers need. The modules between are public so that their steps
@@ -105,6 +106,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod disruption;
 pub mod explain;
 pub mod hyperpod;
 pub mod manifest;

@@ -209,6 +209,7 @@ fn pod() -> Pod {
             start_time: time(3),
             ready_since: time(4),
             ready: true,
+            unready: true,
             actuated: vec![(name("app"), resources("2"))],
             resize_infeasible: true,
         })),
@@ -282,7 +283,7 @@ fn node_pool(policy: ConsolidationPolicy) -> NodePool {
         consolidate_after: Some(Span::from_secs(30)),
         budgets: vec![Budget {
             nodes: name("10%"),
-            reasons: names(&["Empty"]),
+            reasons: Some(names(&["Empty"])),
             schedule: Some(name("0 9 * * 1-5")),
             duration: Some(Span::from_secs(8 * 3600)),
         }],
