@@ -7,9 +7,10 @@
 //! Everything here is a function of a snapshot and of a time in its arguments.
 
 pub mod budget;
-pub mod command;
 pub mod cron;
 pub mod pdb;
+
+pub use crate::plan::command;
 
 use crate::model::taint::{Taint, TaintEffect};
 

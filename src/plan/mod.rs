@@ -10,7 +10,9 @@
 //! A plan is specific enough that carrying it out leaves no choice, and it says nothing that was not decided: reasons for
 //! pods that stay pending come from [`explain`](crate::explain), the judgement from [`verify`](mod@crate::verify).
 
+pub mod command;
 pub mod decode;
+pub mod disruption;
 pub mod scaling;
 
 use std::sync::Arc;
