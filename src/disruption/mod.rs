@@ -7,10 +7,13 @@
 //! Everything here is a function of a snapshot and of a time in its arguments.
 
 pub mod budget;
+pub mod candidate;
+pub mod cluster;
 pub mod cron;
 pub mod pdb;
 
 pub use crate::plan::command;
+pub use crate::plan::command::DisruptionReason;
 
 use crate::model::taint::{Taint, TaintEffect};
 
