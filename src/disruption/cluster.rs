@@ -6,13 +6,13 @@ use crate::base::index::Ix as _;
 use crate::base::time::Timestamp;
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
-use crate::model::instance_type::{CapacityType, InstanceType};
+use crate::model::instance_type::{CapacityType, InstanceType, Offering};
 use crate::model::label;
 use crate::model::node_pool::NodePool;
 use crate::model::pod::Pod;
 use crate::model::price::Price;
 use crate::model::resources::Name;
-use crate::problem::NodeId;
+use crate::problem::{NodeId, OptionId};
 use crate::problem::compile::Views;
 use crate::problem::whatif::{self, WhatIf};
 use crate::scheduler::Capacity;
@@ -97,6 +97,18 @@ impl<'a> Cluster<'a> {
     pub fn pool_of(&self, node: NodeId) -> Option<&'a NodePool> {
         let name = self.node(node).pool.as_deref()?;
         pool_named(self.snapshot, name)
+    }
+
+    /// The type and offering behind `option`.
+    #[must_use]
+    pub fn offering(&self, option: OptionId) -> (&'a InstanceType, &'a Offering) {
+        let row = &self.what.problem.options[option];
+        let types = self.views.pools.templates[row.pool.at()].types;
+        let instance_type = &types[self.what.problem.pairs[row.pair].instance_type as usize];
+        (
+            instance_type,
+            &instance_type.offerings[row.offering as usize],
+        )
     }
 
     /// What the nodes cost per hour together; unknown prices count 0.

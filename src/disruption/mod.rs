@@ -7,12 +7,17 @@
 //! Everything here is a function of a snapshot and of a time in its arguments.
 
 pub mod budget;
+pub mod build;
 pub mod candidate;
 pub mod cluster;
 pub mod cron;
+pub mod decide;
+pub mod karpenter;
 pub mod pdb;
+pub mod policy;
 
 pub use crate::plan::command;
+pub use decide::consolidate;
 pub use crate::plan::command::DisruptionReason;
 
 use crate::model::taint::{Taint, TaintEffect};

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Judge a plan (anyone's) by the independent checker; exit 1 when it is invalid
     Check(CheckArgs),
+    /// Decide which nodes go, what replaces them, where their pods move, and why the other nodes stay
+    Consolidate(ConsolidateArgs),
     /// Check HyperPod's prerequisites: autoscaling mode, role, quotas, groups, node classes, pools; exit 1 on a fault
     Preflight(PreflightArgs),
     /// Write a scenario of a known shape
@@ -136,6 +138,26 @@ pub(crate) struct CheckArgs {
     pub(crate) plan: PathBuf,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsolidateArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Who decides: economic (the whole cluster at once), karpenter (v1.13, one command per method) or karpenter-head
+    #[arg(long, default_value = "economic", value_name = "POLICY")]
+    pub(crate) policy: String,
+    /// Carry the commands out on the snapshot and decide again, until there is none
+    #[arg(long)]
+    pub(crate) converge: bool,
+    /// Print one JSON object with times to standard error
+    #[arg(long)]
+    pub(crate) timings: bool,
+    /// List every node and every pod in the text, not the first few
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

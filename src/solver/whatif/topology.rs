@@ -82,6 +82,17 @@ impl<'p> Counts<'p> {
                 .any(|rule| self.between.rules[*rule as usize].key.is_some())
     }
 
+    /// Whether what refuses a pod of `class` now refuses it still when other nodes go or other pods arrive: it has no rule
+    /// over domains, and no affinity that an arriving pod could satisfy.
+    #[must_use]
+    pub fn is_steady(&self, class: ClassId) -> bool {
+        self.is_idle()
+            || (!self.over_domains(class)
+                && self.between.owned[class].iter().all(|rule| {
+                    self.between.rules[*rule as usize].demand != CountedKind::Affinity
+                }))
+    }
+
     fn value(&self, rule: &CountedRule, spot: Spot) -> Option<u32> {
         let key = &self.between.keys[rule.key?];
         match spot.option {
