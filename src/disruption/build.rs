@@ -39,10 +39,77 @@ pub struct Draft<'d, 'a> {
     pub method: Method,
     /// Nodes that go.
     pub candidates: Vec<&'d Candidate<'a>>,
-    /// Nodes to buy.
-    pub purchases: Vec<Purchase>,
-    /// Existing nodes that get pods, with how many of each class.
-    pub existing: Vec<(NodeId, Vec<(ClassId, u32)>)>,
+    /// Nodes to buy, with the pods they get (positions in the snapshot).
+    pub purchases: Vec<(Purchase, Vec<u32>)>,
+    /// Existing nodes that get pods.
+    pub existing: Vec<(NodeId, Vec<u32>)>,
+}
+
+/// Which pods stand for the numbers of a world: those of candidates first, then those that wait.
+#[derive(Debug)]
+pub struct Dealer<'c, 'a> {
+    cluster: &'c Cluster<'a>,
+    queues: FastMap<ClassId, Vec<u32>>,
+    next: FastMap<ClassId, usize>,
+}
+
+impl<'c, 'a> Dealer<'c, 'a> {
+    /// Deals the pods of `candidates`; with `waiting` also those of deleting nodes and pending ones.
+    #[must_use]
+    pub fn new(
+        cluster: &'c Cluster<'a>,
+        candidates: &[&Candidate<'_>],
+        waiting: bool,
+    ) -> Self {
+        let mut queues: FastMap<ClassId, Vec<u32>> = FastMap::default();
+        let mut push = |position: u32| {
+            if let Some(class) = cluster.what.class_of[position as usize] {
+                queues.entry(class).or_default().push(position);
+            }
+        };
+        candidates
+            .iter()
+            .flat_map(|c| c.placed.iter().copied())
+            .for_each(&mut push);
+        let node_of = &cluster.views.node_use.node_of;
+        // Pods of deleting nodes before pods that wait.
+        for pass in [true, false].into_iter().filter(|_| waiting) {
+            for position in (0..cluster.what.class_of.len()).map(|at| u32::try_from(at).unwrap_or(u32::MAX)) {
+                let deleting = node_of
+                    .get(&position)
+                    .map(|node| cluster.views.nodes[*node as usize].deleting);
+                if deleting != Some(false) && (deleting == Some(true)) == pass {
+                    push(position);
+                }
+            }
+        }
+        Self {
+            cluster,
+            queues,
+            next: FastMap::default(),
+        }
+    }
+
+    /// The next pods of each class of `content`.
+    pub fn deal(&mut self, content: &[(ClassId, u32)]) -> Vec<u32> {
+        let mut pods = Vec::new();
+        for (class, count) in content {
+            let queue = self.queues.get(class).map_or(&[][..], Vec::as_slice);
+            let next = self.next.entry(*class).or_insert(0);
+            let from = (*next).min(queue.len());
+            let to = (from + *count as usize).min(queue.len());
+            *next = to;
+            pods.extend_from_slice(&queue[from..to]);
+        }
+        pods
+    }
+
+    /// Whether the pod at `position` waits already, so that no command has to move it.
+    #[must_use]
+    pub fn waits(&self, position: u32) -> bool {
+        let node = self.cluster.views.node_use.node_of.get(&position);
+        node.is_none_or(|node| self.cluster.views.nodes[*node as usize].deleting)
+    }
 }
 
 impl<'d, 'a> Draft<'d, 'a> {
@@ -53,13 +120,24 @@ impl<'d, 'a> Draft<'d, 'a> {
         method: Method,
         candidates: Vec<&'d Candidate<'a>>,
         purchases: Vec<Purchase>,
+        cluster: &Cluster<'a>,
         world: &World<'_>,
     ) -> Self {
-        let existing = world
-            .slots()
-            .take(world.existing())
-            .filter(|slot| !world.is_gone(*slot) && !world.content(*slot).is_empty())
-            .map(|slot| (NodeId::new(slot.at()), world.content(slot).to_vec()))
+        let mut dealer = Dealer::new(cluster, &candidates, true);
+        let mut existing = Vec::new();
+        for slot in world.slots().take(world.existing()) {
+            if !world.is_gone(slot) && !world.content(slot).is_empty() {
+                let mut pods = dealer.deal(world.content(slot));
+                pods.retain(|pod| !dealer.waits(*pod));
+                existing.push((NodeId::new(slot.at()), pods));
+            }
+        }
+        let purchases = purchases
+            .into_iter()
+            .map(|purchase| {
+                let pods = dealer.deal(world.content(purchase.slot));
+                (purchase, pods)
+            })
             .collect();
         Self {
             reason,
@@ -76,94 +154,37 @@ impl<'d, 'a> Draft<'d, 'a> {
 pub struct Builder<'c, 'a> {
     cluster: &'c Cluster<'a>,
     pdbs: &'c Pdbs<'a>,
-    waiting: FastMap<ClassId, Vec<u32>>,
 }
 
 impl<'c, 'a> Builder<'c, 'a> {
     /// A builder.
     #[must_use]
     pub fn new(cluster: &'c Cluster<'a>, pdbs: &'c Pdbs<'a>) -> Self {
-        let mut waiting: FastMap<ClassId, Vec<u32>> = FastMap::default();
-        let node_of = &cluster.views.node_use.node_of;
-        // Pods of deleting nodes before pods that wait: they stand before them in the simulation.
-        for pass in [true, false] {
-            for (position, class) in cluster.what.class_of.iter().enumerate() {
-                let number = u32::try_from(position).unwrap_or(u32::MAX);
-                let deleting = node_of
-                    .get(&number)
-                    .map(|node| cluster.views.nodes[*node as usize].deleting);
-                if let Some(class) = class
-                    && (deleting == Some(true)) == pass
-                    && deleting != Some(false)
-                {
-                    waiting.entry(*class).or_default().push(number);
-                }
-            }
-        }
-        Self {
-            cluster,
-            pdbs,
-            waiting,
-        }
+        Self { cluster, pdbs }
     }
 
-    /// Names `draft`; `stocks` is what is left once everything is bought.
+    /// Names `draft`, which `world` holds.
     pub fn command(&self, draft: &Draft<'_, '_>, world: &World<'_>) -> Command {
-        let mut queues: FastMap<ClassId, Vec<u32>> = FastMap::default();
         let leaving: Vec<u32> = draft
             .candidates
             .iter()
             .flat_map(|c| c.placed.iter().copied())
             .collect();
-        for position in &leaving {
-            if let Some(class) = self.cluster.what.class_of[*position as usize] {
-                queues.entry(class).or_default().push(*position);
-            }
-        }
-        let moving: Vec<(ClassId, usize)> = {
-            let mut lengths: Vec<(ClassId, usize)> = Vec::new();
-            for position in &leaving {
-                if let Some(class) = self.cluster.what.class_of[*position as usize]
-                    && !lengths.iter().any(|(held, _)| *held == class)
-                {
-                    lengths.push((class, queues.get(&class).map_or(0, Vec::len)));
-                }
-            }
-            lengths
+        let names = |pods: &[u32]| -> Vec<Name> {
+            pods.iter()
+                .map(|at| Name::from(self.cluster.pod(*at).key()))
+                .collect()
         };
-        let mut given: FastMap<ClassId, usize> = FastMap::default();
-        let mut next = |class: ClassId, count: u32, moved_only: bool| -> Vec<u32> {
-            let at = given.entry(class).or_insert(0);
-            let from = *at;
-            *at += count as usize;
-            let moved = queues.get(&class).map_or(&[][..], Vec::as_slice);
-            let waits = self.waiting.get(&class).map_or(&[][..], Vec::as_slice);
-            let waits = if moved_only { &[][..] } else { waits };
-            let all = moved.iter().chain(waits).copied();
-            all.skip(from).take(count as usize).collect()
-        };
-        debug_assert!(moving.iter().all(|(_, n)| *n > 0));
-        let name = |position: &u32| Name::from(self.cluster.pod(*position).key());
         let mut existing_nodes = Vec::new();
-        for (node, content) in &draft.existing {
-            let pods: Vec<Name> = content
-                .iter()
-                .flat_map(|(class, count)| next(*class, *count, true))
-                .map(|position| name(&position))
-                .collect();
-            if !pods.is_empty() {
-                let node = Name::clone(&self.cluster.node(*node).name);
-                existing_nodes.push(ExistingPlacement { node, pods });
-            }
+        for (node, pods) in draft.existing.iter().filter(|(_, pods)| !pods.is_empty()) {
+            existing_nodes.push(ExistingPlacement {
+                node: Name::clone(&self.cluster.node(*node).name),
+                pods: names(pods),
+            });
         }
         let mut replacements = self.claims(draft, world);
-        for (claim, purchase) in replacements.iter_mut().zip(&draft.purchases) {
-            let content = world.content(purchase.slot);
-            claim.pods = content
-                .iter()
-                .flat_map(|(class, count)| next(*class, *count, false))
-                .map(|position| name(&position))
-                .collect();
+        for (claim, (_, pods)) in replacements.iter_mut().zip(&draft.purchases) {
+            claim.pods = names(pods);
         }
         let pods = leaving.iter().map(|at| self.cluster.pod(*at));
         self.finish(draft, existing_nodes, replacements, pods)
@@ -211,7 +232,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         let groups: Vec<Group> = draft
             .purchases
             .iter()
-            .map(|purchase| Group {
+            .map(|(purchase, _)| Group {
                 target: Target::Option(purchase.chosen),
                 content: world.content(purchase.slot).to_vec(),
                 times: 1,
@@ -224,7 +245,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             world.stocks(),
             &groups,
         );
-        for (claim, purchase) in claims.iter_mut().zip(&draft.purchases) {
+        for (claim, (purchase, _)) in claims.iter_mut().zip(&draft.purchases) {
             let allowed: Vec<_> = purchase
                 .allowed
                 .iter()

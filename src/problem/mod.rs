@@ -281,7 +281,7 @@ impl States {
 }
 
 /// The compiled problem.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Problem {
     /// Number of resources: the width of every vector.

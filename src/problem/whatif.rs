@@ -100,8 +100,9 @@ pub struct WhatIf {
     pub between: Between,
     /// What each node uses of limits: given back when it goes (D-38).
     pub uses: IxVec<NodeId, Vec<(StockId, i128)>>,
-    /// Classes in the order of Karpenter's queue (S-61): CPU descending, memory descending.
-    pub queue_rank: IxVec<ClassId, u32>,
+    /// Position of each movable pod of the snapshot in Karpenter's queue (S-61): CPU descending, memory descending, oldest
+    /// first.
+    pub queue_rank: Vec<u32>,
 }
 
 /// Compiles `views` with the pods that `movable` marks (by position in the snapshot) as pods to place.
@@ -226,7 +227,7 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         resources: units.names().to_vec(),
     };
     WhatIf {
-        queue_rank: queue_ranks(&symbols.requests),
+        queue_rank: queue_ranks(views, &symbols),
         problem,
         symbols,
         class_of,
@@ -249,19 +250,29 @@ fn port_clashes(bases: &[Base], base: &Base) -> Option<BitSet<ClassId>> {
     Some(set)
 }
 
-/// Positions in Karpenter's queue: CPU, then memory, largest first; the class order decides ties.
-fn queue_ranks(requests: &IxVec<ClassId, ResourceList>) -> IxVec<ClassId, u32> {
-    let mut order: Vec<ClassId> = requests.ids().collect();
-    order.sort_by(|a, b| {
-        let key = |class: ClassId| {
-            let list = &requests[class];
-            (list.amount(CPU), list.amount(MEMORY))
+/// Positions in Karpenter's queue by position in the snapshot; pods that do not move have none worth asking for.
+fn queue_ranks(views: &Views<'_>, symbols: &Symbols) -> Vec<u32> {
+    let sizes: IxVec<ClassId, (Quantity, Quantity)> = symbols
+        .requests
+        .iter()
+        .map(|list| (list.amount(CPU), list.amount(MEMORY)))
+        .collect();
+    let mut order: Vec<(ClassId, u32)> = symbols
+        .pods
+        .enumerate()
+        .flat_map(|(class, pods)| pods.iter().map(move |pod| (class, *pod)))
+        .collect();
+    let pods = &views.snapshot.pods;
+    order.sort_by(|(a, first), (b, second)| {
+        let age = |at: &u32| {
+            let pod = &pods[*at as usize];
+            (pod.created, &pod.uid, &pod.namespace, &pod.name)
         };
-        key(*b).cmp(&key(*a)).then_with(|| a.cmp(b))
+        (sizes[*b].cmp(&sizes[*a])).then_with(|| age(first).cmp(&age(second)))
     });
-    let mut ranks = IxVec::filled(order.len(), 0);
-    for (at, class) in order.into_iter().enumerate() {
-        ranks[class] = u32::try_from(at).unwrap_or(u32::MAX);
+    let mut ranks = vec![0; pods.len()];
+    for (rank, (_, pod)) in order.into_iter().enumerate() {
+        ranks[pod as usize] = u32::try_from(rank).unwrap_or(u32::MAX);
     }
     ranks
 }

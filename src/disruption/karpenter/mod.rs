@@ -135,6 +135,7 @@ impl<'c, 'a> Karpenter<'c, 'a> {
                 Method::Emptiness,
                 taken,
                 Vec::new(),
+                self.cluster,
                 &world,
             );
             self.builder().command(&draft, &world)
@@ -197,18 +198,20 @@ impl<'c, 'a> Karpenter<'c, 'a> {
             Method::StaticDrift,
             vec![candidate],
             Vec::new(),
+            self.cluster,
             &world,
         );
         Some(self.builder().command(&draft, &world))
     }
 
-    /// What multi-node and single-node look at (D-30).
+    /// What multi-node and single-node look at (D-30). Empty nodes are among them for v1.13: they take their turn and are
+    /// passed over.
     fn underutilized<'d>(&self, candidates: &'d [Candidate<'a>]) -> Vec<&'d Candidate<'a>> {
         let head = self.version == Version::Head;
         candidates
             .iter()
             .filter(|c| {
-                !self.is_empty(c)
+                (self.version == Version::V113 || !self.is_empty(c))
                     && self.assessor.not_consolidatable(c).is_none()
                     && self.assessor.not_underutilized(c, head).is_none()
             })
@@ -253,7 +256,7 @@ impl<'c, 'a> Karpenter<'c, 'a> {
         let taken: Vec<&Candidate<'a>> = eligible
             .iter()
             .copied()
-            .filter(|c| spend(&mut budgets, c))
+            .filter(|c| !self.is_empty(c) && spend(&mut budgets, c))
             .collect();
         if taken.len() < 2 {
             return None;
@@ -298,7 +301,7 @@ impl<'c, 'a> Karpenter<'c, 'a> {
         let mut simulator = self.simulator();
         for candidate in interleaved(eligible) {
             let left = budgets.get(&candidate.pool.name).copied().unwrap_or(0);
-            if left == 0 || !totals.worth_a_look(candidate) {
+            if left == 0 || self.is_empty(candidate) || !totals.worth_a_look(candidate) {
                 continue;
             }
             let mark = simulator.world.mark();
@@ -340,7 +343,8 @@ impl<'c, 'a> Karpenter<'c, 'a> {
                 allowed: options.clone(),
             });
         }
-        let draft = Draft::of_world(reason, method, candidates, purchases, &simulator.world);
+        let world = &simulator.world;
+        let draft = Draft::of_world(reason, method, candidates, purchases, self.cluster, world);
         self.builder().command(&draft, &simulator.world)
     }
 }

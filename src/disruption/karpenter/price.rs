@@ -99,11 +99,12 @@ pub fn simulate(
     limit: usize,
 ) -> Option<Vec<OpenClaim>> {
     let nodes: Vec<NodeId> = candidates.iter().map(|c| c.node).collect();
-    let mut content = Vec::new();
+    let mut queue = Vec::new();
     for candidate in candidates {
-        content.extend_from_slice(candidate.content.as_ref()?);
+        candidate.content.as_ref()?;
+        queue.extend_from_slice(&candidate.queue);
     }
-    simulator.run(&nodes, &content, limit)
+    simulator.run(&nodes, &queue, limit)
 }
 
 /// Strict and `BestEffort` alike: the price filter does not know the difference.

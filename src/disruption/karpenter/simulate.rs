@@ -51,7 +51,7 @@ pub struct Simulator<'c, 'a> {
     pub world: World<'c>,
     order: Vec<Slot>,
     /// Pods that are placed whatever goes: of deleting nodes, and pending ones.
-    waiting: Vec<(ClassId, Source, u32)>,
+    waiting: Vec<(u32, Source, ClassId)>,
     cursors: IxVec<ClassId, Option<u32>>,
     touched: Vec<ClassId>,
     moved: IxVec<ClassId, u32>,
@@ -102,23 +102,22 @@ impl<'c, 'a> Simulator<'c, 'a> {
         &self.cluster.what.problem
     }
 
-    /// Takes `nodes` away and places `content`, their pods, with what waits already. At most `limit` claims are opened.
+    /// Takes `nodes` away and places their pods, given by rank and class, with what waits already. At most `limit` claims are opened.
     /// `None` if a pod of the candidates finds no place that counts (D-43, D-44) or more claims were needed. The world
     /// keeps what was placed until the caller takes it back.
     pub fn run(
         &mut self,
         nodes: &[NodeId],
-        content: &[(ClassId, u32)],
+        pods: &[(u32, ClassId)],
         limit: usize,
     ) -> Option<Vec<OpenClaim>> {
-        let mut items: Vec<(u32, Source, ClassId, u32)> = content
+        let mut items: Vec<(u32, Source, ClassId)> = pods
             .iter()
-            .map(|(class, count)| (Source::Candidate, *class, *count))
-            .chain(self.waiting.iter().map(|(c, source, n)| (*source, *c, *n)))
-            .map(|(source, class, n)| (self.cluster.what.queue_rank[class], source, class, n))
+            .map(|(rank, class)| (*rank, Source::Candidate, *class))
+            .chain(self.waiting.iter().copied())
             .collect();
         items.sort_unstable();
-        for (_, _, class, _) in &items {
+        for (_, _, class) in &items {
             if self.cursors[*class].is_none() {
                 self.cursors[*class] = Some(self.first_at_rest(*class));
             }
@@ -128,13 +127,11 @@ impl<'c, 'a> Simulator<'c, 'a> {
         }
         let mut claims: Vec<OpenClaim> = Vec::new();
         let mut result = Some(());
-        'all: for (_, source, class, count) in items {
-            for _ in 0..count {
-                let done = self.place(class, source, &mut claims, limit);
-                if !done && source != Source::Pending {
-                    result = None;
-                    break 'all;
-                }
+        for (_, source, class) in items {
+            let done = self.place(class, source, &mut claims, limit);
+            if !done && source != Source::Pending {
+                result = None;
+                break;
             }
         }
         for class in self.touched.drain(..) {
@@ -378,17 +375,17 @@ pub fn enough_values(problem: &Problem, pool: PoolId, options: &BitSet<OptionId>
 }
 
 /// Pods that every simulation places: those of deleting nodes, and those that wait.
-fn waiting(cluster: &Cluster<'_>) -> Vec<(ClassId, Source, u32)> {
-    let mut counts: BTreeMap<(ClassId, Source), u32> = BTreeMap::new();
+fn waiting(cluster: &Cluster<'_>) -> Vec<(u32, Source, ClassId)> {
+    let mut all = Vec::new();
     for (position, class) in cluster.what.class_of.iter().enumerate() {
         let Some(class) = class else { continue };
-        let position = u32::try_from(position).unwrap_or(u32::MAX);
-        let source = match cluster.views.node_use.node_of.get(&position) {
+        let number = u32::try_from(position).unwrap_or(u32::MAX);
+        let source = match cluster.views.node_use.node_of.get(&number) {
             None => Source::Pending,
             Some(node) if cluster.views.nodes[*node as usize].deleting => Source::Deleting,
             Some(_) => continue,
         };
-        *counts.entry((*class, source)).or_insert(0) += 1;
+        all.push((cluster.what.queue_rank[position], source, *class));
     }
-    counts.into_iter().map(|((c, s), n)| (c, s, n)).collect()
+    all
 }
