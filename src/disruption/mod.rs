@@ -12,6 +12,7 @@ pub mod candidate;
 pub mod cluster;
 pub mod cron;
 pub mod decide;
+pub mod economic;
 pub mod karpenter;
 pub mod pdb;
 pub mod policy;

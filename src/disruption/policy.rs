@@ -1,6 +1,7 @@
 //! Policies: who decides which nodes go (M-21).
 
 use super::cluster::Cluster;
+use super::economic::Economic;
 use super::karpenter::{Karpenter, Version};
 use crate::plan::command::Command;
 
@@ -44,6 +45,25 @@ impl Policy for KarpenterPolicy {
     }
 }
 
+/// The whole cluster at once, by what is saved over the horizon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct EconomicPolicy;
+
+impl Policy for EconomicPolicy {
+    fn name(&self) -> &'static str {
+        "economic"
+    }
+
+    fn alternatives(&self) -> bool {
+        false
+    }
+
+    fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command> {
+        Economic::new(cluster).commands()
+    }
+}
+
 /// The policy called `name`: `karpenter`, `karpenter-head` or `economic`.
 #[must_use]
 pub fn policy(name: &str) -> Option<Box<dyn Policy>> {
@@ -54,6 +74,7 @@ pub fn policy(name: &str) -> Option<Box<dyn Policy>> {
         "karpenter-head" => Some(Box::new(KarpenterPolicy {
             version: Version::Head,
         })),
+        "economic" => Some(Box::new(EconomicPolicy)),
         _ => None,
     }
 }

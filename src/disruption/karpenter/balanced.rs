@@ -98,6 +98,13 @@ impl Totals {
             .filter_map(|option| problem.options[option].price)
             .map(Price::as_f64)
             .sum();
+        self.approve_prices(candidates, before, after)
+    }
+
+    /// As [`approve`](Self::approve), by what the candidates cost together and what comes instead.
+    #[must_use]
+    pub fn approve_prices(&self, candidates: &[&Candidate<'_>], before: f64, after: f64) -> bool {
+        let price = |c: &&Candidate<'_>| c.price.map_or(0.0, Price::as_f64);
         self.pools.keys().all(|pool| {
             let mut own = 0.0;
             let mut disruption = 0.0;

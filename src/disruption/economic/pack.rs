@@ -1,0 +1,445 @@
+//! Finding places for pods in a world: free room first, then new nodes.
+
+use crate::base::index::Ix as _;
+use crate::model::instance_type::CapacityType;
+use crate::model::options::Effort;
+use crate::model::price::Price;
+use crate::problem::{ClassId, NodeId, OptionId, Problem, fit_count, fits};
+use crate::solver::candidates::Tiers;
+use crate::solver::search::solve;
+use crate::solver::values::{Measure, values};
+use crate::solver::whatif::{Slot, World};
+use crate::solver::{Group, Target};
+
+use crate::disruption::cluster::Cluster;
+
+/// From how many pods on the solver packs instead of the greedy rule here.
+const MANY_PODS: u32 = 120;
+
+/// What a class is worth at most: one that no option holds.
+const PRICELESS: f64 = 1e6;
+
+/// How pods are packed; made once per cluster.
+#[derive(Debug)]
+pub struct Packer {
+    /// Price that the place of one pod of each class costs at least.
+    pub value: Vec<f64>,
+    /// Options worth trying by weight of their pools, heaviest first.
+    tiers: Vec<Vec<OptionId>>,
+    /// What one unit of each resource is worth.
+    rates: Vec<f64>,
+    spot: Vec<bool>,
+    /// Whether plain arithmetic says what a new node holds: no labels are undecided and no host ports are asked for.
+    simple: bool,
+    /// Whether rules between pods matter at all.
+    rules: bool,
+}
+
+/// What a packing may use.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "settings of one call")]
+pub struct Allowed {
+    /// New nodes at all.
+    pub new: bool,
+    /// New spot nodes.
+    pub spot: bool,
+    /// The solver for many pods.
+    pub solver: Option<Effort>,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "worth is a weighing")]
+fn as_float(amount: i64) -> f64 {
+    amount as f64
+}
+
+impl Packer {
+    /// Reads prices and values. O(classes x options + options^2).
+    #[must_use]
+    pub fn new(cluster: &Cluster<'_>) -> Self {
+        let problem = &cluster.what.problem;
+        let tiers = Tiers::new(problem);
+        let costs: Vec<(OptionId, f64)> = tiers.all().map(|c| (c.option, c.cost)).collect();
+        let mut value = values(problem, &costs, Measure::Fair);
+        value.iter_mut().for_each(|v| *v = v.min(PRICELESS));
+        let rules = !cluster.what.between.rules.is_empty();
+        let priced = |tier: &crate::solver::candidates::Tier| {
+            let mut options: Vec<OptionId> = tier.priced.iter().map(|c| c.option).collect();
+            if rules {
+                // Where domains matter, every zone is an option of its own.
+                let pairs: Vec<_> = options.iter().map(|o| problem.options[*o].pair).collect();
+                for pair in pairs {
+                    let range = problem.pairs[pair].options.clone();
+                    options.extend(range.map(|at| OptionId::new(at as usize)));
+                }
+                options.sort_unstable();
+                options.dedup();
+            }
+            options.retain(|option| problem.options[*option].price.is_some());
+            options
+        };
+        let mut rates = vec![f64::INFINITY; problem.dims];
+        for (option, cost) in &costs {
+            let room = problem.room_of(problem.options[*option].room);
+            for (rate, amount) in rates.iter_mut().zip(room) {
+                if *amount > 0 && *cost > 0.0 {
+                    *rate = rate.min(cost / as_float(*amount));
+                }
+            }
+        }
+        rates
+            .iter_mut()
+            .filter(|rate| !rate.is_finite())
+            .for_each(|rate| *rate = 0.0);
+        let open = |pair: &crate::problem::Pair| problem.states.is_open(pair.state);
+        Self {
+            value,
+            tiers: tiers.tiers.iter().map(priced).collect(),
+            rates,
+            spot: problem
+                .options
+                .ids()
+                .map(|o| cluster.offering(o).1.capacity_type == CapacityType::Spot)
+                .collect(),
+            simple: !problem.pairs.iter().any(open)
+                && problem.classes.iter().all(|class| class.excludes.is_none()),
+            rules,
+        }
+    }
+
+    /// Whether `option` is spot.
+    #[must_use]
+    pub fn is_spot(&self, option: OptionId) -> bool {
+        self.spot[option.at()]
+    }
+
+    /// What `content` is worth.
+    #[must_use]
+    pub fn worth_of(&self, content: &[(ClassId, u32)]) -> f64 {
+        let worth = |(class, count): &(ClassId, u32)| self.value[class.at()] * f64::from(*count);
+        content.iter().map(worth).sum()
+    }
+
+    /// Places `content` somewhere; `false` if some pod finds no place, and the caller takes back what was done. `open` are
+    /// slots that may have room.
+    pub fn pack(
+        &self,
+        world: &mut World<'_>,
+        content: &[(ClassId, u32)],
+        open: &[Slot],
+        allowed: Allowed,
+    ) -> bool {
+        let mut items = merged(content);
+        let pods: u32 = items.iter().map(|(_, count)| count).sum();
+        let plain = |(class, _): &(ClassId, u32)| world.counts().is_plain(*class);
+        if let Some(effort) = allowed.solver
+            && allowed.new
+            && pods >= MANY_PODS
+            && items.iter().all(plain)
+        {
+            return self.solve(world, &items, allowed, effort);
+        }
+        self.sort(world.problem(), &mut items);
+        for (class, count) in &mut items {
+            *count = self.onto_open(world, *class, *count, open);
+        }
+        items.retain(|(_, count)| *count > 0);
+        items.is_empty() || (allowed.new && self.onto_new(world, items, allowed))
+    }
+
+    /// Most valuable first; requests, then ids break ties.
+    fn sort(&self, problem: &Problem, items: &mut [(ClassId, u32)]) {
+        items.sort_by(|(a, _), (b, _)| {
+            (self.value[b.at()].total_cmp(&self.value[a.at()]))
+                .then_with(|| problem.demand_of(*b).cmp(problem.demand_of(*a)))
+                .then_with(|| a.cmp(b))
+        });
+    }
+
+    /// What the free room of `slot` is worth.
+    #[must_use]
+    pub fn free_worth(&self, world: &World<'_>, slot: Slot) -> f64 {
+        world
+            .room(slot)
+            .iter()
+            .zip(&self.rates)
+            .map(|(amount, rate)| as_float(*amount) * rate)
+            .sum()
+    }
+
+    /// Puts pods of `class` on the open slots whose room is worth least; what is left comes back.
+    fn onto_open(&self, world: &mut World<'_>, class: ClassId, count: u32, open: &[Slot]) -> u32 {
+        let demand = world.problem().demand_of(class);
+        let mut places: Vec<(f64, Slot)> = open
+            .iter()
+            .copied()
+            .filter(|slot| !world.is_gone(*slot) && fits(demand, world.room(*slot)))
+            .filter(|slot| world.suits(*slot, class) || !world.counts().is_steady(class))
+            .map(|slot| (self.free_worth(world, slot), slot))
+            .collect();
+        places.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+        let mut left = count;
+        for (_, slot) in &places {
+            while left > 0 && world.fits(*slot, class) {
+                world.place(*slot, class);
+                left -= 1;
+            }
+            if left == 0 {
+                break;
+            }
+        }
+        left
+    }
+
+    /// Buys nodes for `items`: the cheaper of one node for all, and a greedy choice node by node.
+    fn onto_new(&self, world: &mut World<'_>, items: Vec<(ClassId, u32)>, allowed: Allowed) -> bool {
+        let one = self.one_for_all(world, &items, allowed);
+        let mark = world.mark();
+        let limit = one.map(|(price, _)| price);
+        let greedy = self.greedily(world, items.clone(), allowed, limit);
+        match (one, greedy) {
+            (_, Some(_)) => true,
+            (None, None) => false,
+            (Some((_, option)), None) => {
+                world.undo(mark);
+                let slot = world.buy(option);
+                for (class, count) in items {
+                    for _ in 0..count {
+                        world.place(slot, class);
+                    }
+                }
+                true
+            }
+        }
+    }
+
+    fn usable<'s>(
+        &'s self,
+        world: &'s World<'_>,
+        tier: &'s [OptionId],
+        allowed: Allowed,
+    ) -> impl Iterator<Item = OptionId> + 's {
+        tier.iter()
+            .copied()
+            .filter(move |o| (allowed.spot || !self.spot[o.at()]) && world.allows(*o))
+    }
+
+    /// The cheapest option of the heaviest tier that holds all of `items`.
+    fn one_for_all(
+        &self,
+        world: &mut World<'_>,
+        items: &[(ClassId, u32)],
+        allowed: Allowed,
+    ) -> Option<(Price, OptionId)> {
+        let problem = world.problem();
+        let mut total = vec![0i64; problem.dims];
+        for (class, count) in items {
+            for (sum, need) in total.iter_mut().zip(problem.demand_of(*class)) {
+                *sum = sum.saturating_add(need.saturating_mul(i64::from(*count)));
+            }
+        }
+        for tier in &self.tiers {
+            let mut holding: Vec<(Price, OptionId)> = self
+                .usable(world, tier, allowed)
+                .filter(|option| fits(&total, problem.room_of(problem.options[*option].room)))
+                .filter(|option| {
+                    items
+                        .iter()
+                        .all(|(class, _)| problem.options_of(*class).contains(*option))
+                })
+                .filter_map(|option| Some((problem.options[option].price?, option)))
+                .collect();
+            holding.sort_unstable();
+            for (price, option) in holding {
+                if self.simple && !self.rules || self.holds(world, option, items) {
+                    return Some((price, option));
+                }
+            }
+            let suited = |(class, _): &(ClassId, u32)| {
+                self.usable(world, tier, allowed)
+                    .any(|option| problem.holds_one(option, *class))
+            };
+            if items.iter().any(suited) {
+                // M-1 (2): a lighter pool gets nothing that this one takes.
+                return None;
+            }
+        }
+        None
+    }
+
+    fn holds(&self, world: &mut World<'_>, option: OptionId, items: &[(ClassId, u32)]) -> bool {
+        let mark = world.mark();
+        let slot = world.buy(option);
+        let mut all = true;
+        'items: for (class, count) in items {
+            for _ in 0..*count {
+                if !world.fits(slot, *class) {
+                    all = false;
+                    break 'items;
+                }
+                world.place(slot, *class);
+            }
+        }
+        world.undo(mark);
+        all
+    }
+
+    /// Node by node, each seeded with the most valuable pod that waits and bought as the option with the least price per
+    /// value of what it then holds. Gives up at `limit`.
+    fn greedily(
+        &self,
+        world: &mut World<'_>,
+        mut items: Vec<(ClassId, u32)>,
+        allowed: Allowed,
+        limit: Option<Price>,
+    ) -> Option<Price> {
+        let problem = world.problem();
+        let mut spent = Price::ZERO;
+        while let Some((seed, _)) = items.first().copied() {
+            let mut best: Option<(f64, f64, OptionId)> = None;
+            for tier in &self.tiers {
+                let options: Vec<OptionId> = self
+                    .usable(world, tier, allowed)
+                    .filter(|option| problem.holds_one(*option, seed))
+                    .collect();
+                for option in options {
+                    let value = self.filled(world, option, &items);
+                    let cost = problem.options[option].cost;
+                    if value <= 0.0 {
+                        continue;
+                    }
+                    let ratio = cost / value;
+                    let better = best.is_none_or(|(held, most, _)| {
+                        ratio < held * (1.0 - 1e-12) || (ratio <= held && value > most)
+                    });
+                    if better {
+                        best = Some((ratio, value, option));
+                    }
+                }
+                if best.is_some() {
+                    break;
+                }
+            }
+            let (_, _, option) = best?;
+            spent += problem.options[option].price?;
+            if limit.is_some_and(|limit| spent >= limit) {
+                return None;
+            }
+            let slot = world.buy(option);
+            for (class, count) in &mut items {
+                while *count > 0 && world.fits(slot, *class) {
+                    world.place(slot, *class);
+                    *count -= 1;
+                }
+            }
+            items.retain(|(_, count)| *count > 0);
+        }
+        Some(spent)
+    }
+
+    /// The value of what a new node of `option` would hold of `items`, filled in their order.
+    fn filled(&self, world: &mut World<'_>, option: OptionId, items: &[(ClassId, u32)]) -> f64 {
+        let problem = world.problem();
+        let mut value = 0.0;
+        if self.simple && !self.rules {
+            let mut room = problem.room_of(problem.options[option].room).to_vec();
+            for (class, count) in items {
+                if !problem.options_of(*class).contains(option) {
+                    continue;
+                }
+                let demand = problem.demand_of(*class);
+                let n = fit_count(demand, &room).min(*count);
+                for (left, need) in room.iter_mut().zip(demand) {
+                    *left -= need * i64::from(n);
+                }
+                value += self.value[class.at()] * f64::from(n);
+            }
+            return value;
+        }
+        let mark = world.mark();
+        let slot = world.buy(option);
+        for (class, count) in items {
+            for _ in 0..*count {
+                if !world.fits(slot, *class) {
+                    break;
+                }
+                world.place(slot, *class);
+                value += self.value[class.at()];
+            }
+        }
+        world.undo(mark);
+        value
+    }
+
+    /// The solver packs many plain pods, on free room and new nodes.
+    fn solve(
+        &self,
+        world: &mut World<'_>,
+        items: &[(ClassId, u32)],
+        allowed: Allowed,
+        effort: Effort,
+    ) -> bool {
+        let mut problem = world.problem().clone();
+        for (class, count) in items {
+            problem.classes[*class].count = *count;
+        }
+        let dims = problem.dims;
+        for slot in world.slots().take(world.existing()) {
+            let room = &mut problem.node_rooms[slot.at() * dims..][..dims];
+            if world.is_gone(slot) {
+                room.fill(-1);
+            } else {
+                room.copy_from_slice(world.room(slot));
+            }
+        }
+        for (stock, left) in problem.stocks.iter_mut().zip(world.stocks()) {
+            stock.left = *left;
+        }
+        if !allowed.spot && self.spot.iter().any(|spot| *spot) {
+            let spot: Vec<OptionId> = problem
+                .options
+                .ids()
+                .filter(|option| self.spot[option.at()])
+                .collect();
+            for set in problem.option_sets.iter_mut() {
+                spot.iter().for_each(|option| set.remove(*option));
+            }
+        }
+        let outcome = solve(&problem, effort);
+        if !outcome.unplaced.is_empty() || outcome.score.unknown > 0 {
+            return false;
+        }
+        for Group {
+            target,
+            content,
+            times,
+        } in &outcome.groups
+        {
+            for _ in 0..*times {
+                let slot = match target {
+                    Target::Node(node) => Slot::of(NodeId::new(node.at())),
+                    Target::Option(option) => world.buy(*option),
+                };
+                for (class, count) in content {
+                    for _ in 0..*count {
+                        world.place(slot, *class);
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+/// `content` with equal classes added up.
+fn merged(content: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
+    let mut items = content.to_vec();
+    items.sort_unstable();
+    items.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            kept.1 += later.1;
+        }
+        same
+    });
+    items
+}
