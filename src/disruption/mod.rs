@@ -6,6 +6,7 @@
 //!
 //! Everything here is a function of a snapshot and of a time in its arguments.
 
+pub mod apply;
 pub mod budget;
 pub mod build;
 pub mod candidate;
@@ -16,9 +17,11 @@ pub mod economic;
 pub mod karpenter;
 pub mod pdb;
 pub mod policy;
+pub mod stays;
 
 pub use crate::plan::command;
-pub use decide::consolidate;
+pub use apply::apply;
+pub use decide::{consolidate, converge};
 pub use crate::plan::command::DisruptionReason;
 
 use crate::model::taint::{Taint, TaintEffect};

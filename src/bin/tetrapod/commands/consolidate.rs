@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use tetrapod::disruption::{consolidate, policy};
+use tetrapod::disruption::{consolidate, converge, policy};
 
 use crate::args::{ConsolidateArgs, Format};
 use crate::input;
@@ -19,9 +19,20 @@ pub(crate) fn run(args: &ConsolidateArgs) -> Result<ExitCode, Fatal> {
     })?;
     let loaded = input::load(&args.input)?;
     let snapshot = loaded.input.snapshot;
-    let (result, decide) = timed(|| consolidate(&snapshot, policy.as_ref()));
+    let (mut result, decide) = timed(|| consolidate(&snapshot, policy.as_ref()));
+    let ((converged, _), again) = timed(|| match args.converge {
+        true => {
+            let (figures, end) = converge(&snapshot, policy.as_ref());
+            (Some(figures), Some(end))
+        }
+        false => (None, None),
+    });
+    result.converge = converged;
     if args.timings {
-        complain(&format!("{{\"decideMillis\":{}}}", millis(decide)));
+        let (decide, again) = (millis(decide), millis(again));
+        complain(&format!(
+            "{{\"decideMillis\":{decide},\"convergeMillis\":{again}}}"
+        ));
     }
     match args.output.output {
         Format::Json => print_json(&result)?,
