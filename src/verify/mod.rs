@@ -16,6 +16,7 @@ mod bookkeeping;
 mod catalogue;
 mod claims;
 mod daemons;
+pub mod disruption;
 mod existing;
 mod form;
 mod limits;
