@@ -133,9 +133,12 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// The plan to judge, in the format that `plan --output json` prints
+    /// The plan or the disruption commands to judge, in the format that `plan` or `consolidate` prints with `--output json`
     #[arg(long, value_name = "PLAN.json")]
     pub(crate) plan: PathBuf,
+    /// Judge each disruption command by itself: the commands of Karpenter's methods are alternatives
+    #[arg(long)]
+    pub(crate) each: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -7,6 +7,7 @@ use tetrapod::disruption::{consolidate, converge, policy};
 use crate::args::{ConsolidateArgs, Format};
 use crate::input;
 use crate::output::{Fatal, complain, print, print_json};
+use crate::text::consolidate::render;
 use crate::timing::{millis, timed};
 
 /// Decides which nodes of the input go.
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &ConsolidateArgs) -> Result<ExitCode, Fatal> {
     }
     match args.output.output {
         Format::Json => print_json(&result)?,
-        Format::Text => print("")?,
+        Format::Text => print(&render(&result, policy.alternatives(), args.all))?,
     }
     Ok(ExitCode::SUCCESS)
 }

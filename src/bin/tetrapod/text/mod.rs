@@ -1,5 +1,6 @@
 //! Results as text for people.
 
+pub(crate) mod consolidate;
 pub(crate) mod explain;
 pub(crate) mod money;
 pub(crate) mod plan;
