@@ -111,11 +111,20 @@ impl<'a> Cluster<'a> {
         )
     }
 
-    /// What the nodes cost per hour together; unknown prices count 0.
+    /// What the nodes cost per hour together, those that are being deleted apart; unknown prices count 0.
     #[must_use]
     pub fn price(&self) -> Price {
-        let present = self.views.nodes.iter().zip(&self.prices);
-        present.filter_map(|(_, price)| *price).sum()
+        let nodes = self.views.nodes.iter().zip(&self.prices);
+        nodes
+            .filter(|(node, _)| !node.deleting)
+            .filter_map(|(_, price)| *price)
+            .sum()
+    }
+
+    /// How many nodes there are, those that are being deleted apart.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.views.nodes.iter().filter(|node| !node.deleting).count()
     }
 }
 

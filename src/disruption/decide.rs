@@ -55,10 +55,10 @@ pub fn converge(snapshot: &Snapshot, policy: &dyn Policy) -> (Converged, Snapsho
         let cluster = Cluster::new(&current, &capacity);
         if step == 0 {
             result.price_start = cluster.price();
-            result.nodes_start = cluster.views.nodes.len();
+            result.nodes_start = cluster.nodes();
         }
         result.price_end = cluster.price();
-        result.nodes_end = cluster.views.nodes.len();
+        result.nodes_end = cluster.nodes();
         let commands = policy.commands(&cluster);
         if commands.is_empty() || step == MAX_STEPS {
             result.settled = commands.is_empty();

@@ -28,6 +28,14 @@ pub struct KarpenterPolicy {
     pub version: Version,
 }
 
+impl KarpenterPolicy {
+    /// The policy of `version`.
+    #[must_use]
+    pub fn new(version: Version) -> Self {
+        Self { version }
+    }
+}
+
 impl Policy for KarpenterPolicy {
     fn name(&self) -> &'static str {
         match self.version {
@@ -68,12 +76,8 @@ impl Policy for EconomicPolicy {
 #[must_use]
 pub fn policy(name: &str) -> Option<Box<dyn Policy>> {
     match name {
-        "karpenter" => Some(Box::new(KarpenterPolicy {
-            version: Version::V113,
-        })),
-        "karpenter-head" => Some(Box::new(KarpenterPolicy {
-            version: Version::Head,
-        })),
+        "karpenter" => Some(Box::new(KarpenterPolicy::new(Version::V113))),
+        "karpenter-head" => Some(Box::new(KarpenterPolicy::new(Version::Head))),
         "economic" => Some(Box::new(EconomicPolicy)),
         _ => None,
     }
