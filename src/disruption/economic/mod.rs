@@ -78,7 +78,7 @@ impl<'c, 'a> Economic<'c, 'a> {
         let mut taken = vec![0u32; self.cluster.snapshot.node_pools.len()];
         let mut world = World::new(&self.cluster.what);
         let drifted = self.drifted();
-        let destinations: Vec<Slot> = self
+        let mut destinations: Vec<Slot> = self
             .cluster
             .what
             .problem
@@ -109,7 +109,16 @@ impl<'c, 'a> Economic<'c, 'a> {
             let builder = Builder::new(self.cluster, self.assessor.pdbs());
             commands.push(builder.command(&draft, &world));
         }
-        let gone = self.drift(&mut world, &drifted, &destinations, &mut taken);
+        let mark = world.mark();
+        let before = taken.clone();
+        let (mut gone, stuck) = self.drift(&mut world, &drifted, &destinations, &mut taken);
+        if !stuck.is_empty() {
+            // Drifted nodes that have to stay may take pods after all.
+            world.undo(mark);
+            taken = before;
+            destinations.extend(stuck);
+            gone = self.drift(&mut world, &drifted, &destinations, &mut taken).0;
+        }
 
         let movable: Vec<Candidate<'a>> = graceful
             .iter()
@@ -203,25 +212,28 @@ impl<'c, 'a> Economic<'c, 'a> {
         drifted.into_iter().map(|(_, candidate)| candidate).collect()
     }
 
-    /// Takes drifted nodes away as far as budgets go and places exist (D-90).
+    /// Takes drifted nodes away as far as budgets go and places exist (D-90): those that went, and those whose pods have no
+    /// other place.
     fn drift<'d>(
         &self,
         world: &mut World<'c>,
         drifted: &'d [Candidate<'a>],
         destinations: &[Slot],
         taken: &mut [u32],
-    ) -> Vec<&'d Candidate<'a>> {
+    ) -> (Vec<&'d Candidate<'a>>, Vec<Slot>) {
         let mut left = self.budgets(DisruptionReason::Drifted, taken);
         let mut gone = Vec::new();
+        let mut stuck = Vec::new();
         for candidate in drifted {
             let at = self.pool_at(candidate);
             let slot = Slot::of(candidate.node);
-            let Some(content) = candidate.content.as_ref() else {
-                continue;
-            };
-            if left[at] == 0 || world.is_gone(slot) {
+            if left[at] == 0 || world.is_gone(slot) || destinations.contains(&slot) {
                 continue;
             }
+            let Some(content) = candidate.content.as_ref() else {
+                stuck.push(slot);
+                continue;
+            };
             let mark = world.mark();
             world.remove(slot);
             let open: Vec<Slot> = destinations
@@ -240,8 +252,9 @@ impl<'c, 'a> Economic<'c, 'a> {
                 gone.push(candidate);
             } else {
                 world.undo(mark);
+                stuck.push(slot);
             }
         }
-        gone
+        (gone, stuck)
     }
 }
