@@ -1,5 +1,7 @@
 //! Candidates: nodes that may be disrupted, and for every other node what stands against it (D-6..D-14).
 
+use std::collections::BTreeMap;
+
 use super::cluster::{Cluster, capacity_type_of, is_reschedulable, type_of};
 use super::pdb::{self, Block, Pdbs};
 use super::DO_NOT_DISRUPT;
@@ -127,15 +129,22 @@ pub fn do_not_disrupt(pod: &Pod, now: Timestamp) -> Option<Option<Timestamp>> {
 pub struct Assessor<'c, 'a> {
     cluster: &'c Cluster<'a>,
     pdbs: Pdbs<'a>,
+    nominated: BTreeMap<&'a str, &'a Pod>,
 }
 
 impl<'c, 'a> Assessor<'c, 'a> {
     /// An assessor of the nodes of `cluster`.
     #[must_use]
     pub fn new(cluster: &'c Cluster<'a>) -> Self {
+        let pending = cluster.snapshot.pods.iter().filter(|pod| pod.is_pending());
+        let nominated = pending.filter_map(|pod| {
+            let node = pod.detail.as_ref()?.nominated_node.as_deref()?;
+            Some((node, pod))
+        });
         Self {
             cluster,
             pdbs: Pdbs::new(cluster.snapshot),
+            nominated: nominated.collect(),
         }
     }
 
@@ -151,8 +160,7 @@ impl<'c, 'a> Assessor<'c, 'a> {
     /// The first check of D-6 that fails.
     pub fn assess(&self, node: NodeId, class: Class) -> Result<Candidate<'a>, Hold> {
         let view = self.cluster.node(node);
-        let subject = format!("Node {}", view.name);
-        let hold = |code, message: &str| Hold::new(Reason::new(subject.clone(), code, message));
+        let hold = |code, message: &str| Hold::new(Reason::new(format!("Node {}", view.name), code, message));
         let Some(claim) = view.claim else {
             return Err(hold(Code::Unmanaged, "Karpenter does not manage it"));
         };
@@ -166,7 +174,7 @@ impl<'c, 'a> Assessor<'c, 'a> {
         if !view.initialized {
             return Err(hold(Code::NotInitialized, "it is not initialized yet"));
         }
-        if let Some(pod) = self.nominated(&view.name) {
+        if let Some(pod) = self.nominated.get(view.name.as_ref()) {
             let message = format!("it is meant for the pending pod {}", pod.key());
             return Err(hold(Code::Competition, &message));
         }
@@ -193,7 +201,7 @@ impl<'c, 'a> Assessor<'c, 'a> {
             return Err(hold(Code::PoolNotReady, &message));
         };
         let waived = class == Class::Eventual && claim.termination_grace_period.is_some();
-        if !waived && let Some(held) = self.held_by_pods(node, &subject) {
+        if !waived && let Some(held) = self.held_by_pods(node) {
             return Err(held);
         }
         Ok(self.candidate(node, claim, pool))
@@ -256,16 +264,8 @@ impl<'c, 'a> Assessor<'c, 'a> {
             )
     }
 
-    fn nominated(&self, name: &str) -> Option<&'a Pod> {
-        let names = |pod: &&Pod| {
-            let nominated = pod.detail.as_ref().and_then(|d| d.nominated_node.as_deref());
-            nominated == Some(name) && pod.is_pending()
-        };
-        self.cluster.snapshot.pods.iter().find(names)
-    }
-
     /// Blocks 10 to 12 of D-6: all pods that hold the node, and the latest time at which they let go.
-    fn held_by_pods(&self, node: NodeId, subject: &str) -> Option<Hold> {
+    fn held_by_pods(&self, node: NodeId) -> Option<Hold> {
         let mut parts = Vec::new();
         let mut until = Some(Timestamp::default());
         let active = |pod: &&Pod| !pod.is_finished() && !pod.is_terminating();
@@ -302,7 +302,7 @@ impl<'c, 'a> Assessor<'c, 'a> {
             n => format!("{n} pods on it may not be evicted"),
         };
         Some(Hold {
-            reason: Reason::new(subject, code, message).with_parts(parts),
+            reason: Reason::new(format!("Node {}", self.cluster.node(node).name), code, message).with_parts(parts),
             until,
         })
     }
@@ -311,8 +311,8 @@ impl<'c, 'a> Assessor<'c, 'a> {
     /// not asked.
     #[must_use]
     pub fn not_consolidatable(&self, candidate: &Candidate<'_>) -> Option<Hold> {
-        let subject = format!("Node {}", self.cluster.node(candidate.node).name);
-        let hold = |code, message: &str| Some(Hold::new(Reason::new(subject.clone(), code, message)));
+        let subject = || format!("Node {}", self.cluster.node(candidate.node).name);
+        let hold = |code, message: &str| Some(Hold::new(Reason::new(subject(), code, message)));
         if candidate.pool.replicas.is_some() {
             return hold(
                 Code::ConsolidationPolicy,
@@ -340,7 +340,7 @@ impl<'c, 'a> Assessor<'c, 'a> {
             Some(end) if end <= self.cluster.now => None,
             Some(end) => Some(Hold {
                 reason: Reason::new(
-                    subject,
+                    subject(),
                     Code::ConsolidateAfter,
                     format!("consolidateAfter has not passed: until {end}"),
                 ),
@@ -357,8 +357,8 @@ impl<'c, 'a> Assessor<'c, 'a> {
     #[must_use]
     pub fn not_underutilized(&self, candidate: &Candidate<'_>, balanced: bool) -> Option<Hold> {
         let view = self.cluster.node(candidate.node);
-        let subject = format!("Node {}", view.name);
-        let hold = |code, message: &str| Some(Hold::new(Reason::new(subject.clone(), code, message)));
+        let subject = || format!("Node {}", view.name);
+        let hold = |code, message: &str| Some(Hold::new(Reason::new(subject(), code, message)));
         if candidate.instance_type.is_none() {
             return hold(Code::NoInstanceTypes, "its instance type is not known");
         }

@@ -19,7 +19,7 @@ use super::build::{Builder, Draft};
 use super::candidate::{Assessor, Candidate, Class, drifted_since};
 use super::cluster::Cluster;
 use crate::plan::command::{Command, Method};
-use pack::{Allowed, Packer};
+use pack::{Allowed, Packer, Places};
 use search::Search;
 
 /// Plans one cluster.
@@ -150,6 +150,7 @@ impl<'c, 'a> Economic<'c, 'a> {
     /// Gives pods that wait already the free room they fit into, so that nobody else plans with it (W-19).
     fn reserve(&self, world: &mut World<'c>, destinations: &[Slot]) -> Reserved {
         let node_of = &self.cluster.views.node_use.node_of;
+        let mut places = Places::new(&self.packer, world, destinations);
         for (position, class) in self.cluster.what.class_of.iter().enumerate() {
             let number = u32::try_from(position).unwrap_or(u32::MAX);
             let waits = node_of
@@ -160,9 +161,10 @@ impl<'c, 'a> Economic<'c, 'a> {
                     new: false,
                     spot: false,
                     solver: None,
+                    limit: None,
                 };
                 let mark = world.mark();
-                if !self.packer.pack(world, &[(class, 1)], destinations, allowed) {
+                if !self.packer.pack(world, &[(class, 1)], &mut places, allowed) {
                     world.undo(mark);
                 }
             }
@@ -241,12 +243,14 @@ impl<'c, 'a> Economic<'c, 'a> {
                 .copied()
                 .chain(world.slots().skip(world.existing()))
                 .collect();
+            let mut places = Places::new(&self.packer, world, &open);
             let allowed = Allowed {
                 new: true,
                 spot: true,
                 solver: None,
+                limit: None,
             };
-            if self.packer.pack(world, content, &open, allowed) {
+            if self.packer.pack(world, content, &mut places, allowed) {
                 left[at] -= 1;
                 taken[at] += 1;
                 gone.push(candidate);

@@ -8,6 +8,7 @@ use crate::problem::{ClassId, NodeId, OptionId, Problem, fit_count, fits};
 use crate::solver::candidates::Tiers;
 use crate::solver::search::solve;
 use crate::solver::values::{Measure, values};
+use crate::solver::whatif::topology::Spot;
 use crate::solver::whatif::{Slot, World};
 use crate::solver::{Group, Target};
 
@@ -33,7 +34,18 @@ pub struct Packer {
     simple: bool,
     /// Whether rules between pods matter at all.
     rules: bool,
+    /// The least price of a node that holds a pod of the class.
+    least_price: Vec<Option<Price>>,
 }
+
+/// How many fitting slots a pod chooses among.
+const WINDOW: usize = 12;
+
+/// Up to how many slots all of them are looked at for every class.
+const FEW_SLOTS: usize = 256;
+
+/// How many options are filled exactly where rules between pods matter.
+const EXACT: usize = 3;
 
 /// What a packing may use.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +57,80 @@ pub struct Allowed {
     pub spot: bool,
     /// The solver for many pods.
     pub solver: Option<Effort>,
+    /// The most that new nodes may cost per hour together.
+    pub limit: Option<Price>,
+}
+
+/// Where pods of each class may go, the slots whose free room is worth least first. Lists grow as they are asked for, and
+/// are never shorter than what fits: room on a slot only shrinks while they live.
+#[derive(Debug, Clone)]
+pub struct Places {
+    order: Vec<Slot>,
+    lists: Vec<(Vec<Slot>, usize)>,
+}
+
+impl Places {
+    /// All of `open`.
+    #[must_use]
+    pub fn new(packer: &Packer, world: &World<'_>, open: &[Slot]) -> Self {
+        let mut order: Vec<(f64, Slot)> = open
+            .iter()
+            .map(|slot| (packer.free_worth(world, *slot), *slot))
+            .collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+        Self {
+            order: order.into_iter().map(|(_, slot)| slot).collect(),
+            lists: vec![(Vec::new(), 0); world.problem().classes.len()],
+        }
+    }
+
+    /// Adds slots that were bought since.
+    pub fn extend(&mut self, slots: impl Iterator<Item = Slot>) {
+        self.order.extend(slots);
+    }
+
+    /// Forgets what is gone or too full for good; `world` must be as planned, not in the middle of a trial.
+    pub fn compact(&mut self, world: &World<'_>) {
+        let problem = world.problem();
+        for (class, (list, _)) in self.lists.iter_mut().enumerate() {
+            let demand = problem.demand_of(ClassId::new(class));
+            list.retain(|slot| !world.is_gone(*slot) && fits(demand, world.room(*slot)));
+        }
+    }
+
+    /// Whether another slot was found for `class`.
+    fn grow(&mut self, world: &World<'_>, class: ClassId) -> bool {
+        let problem = world.problem();
+        let demand = problem.demand_of(class);
+        let steady = world.counts().is_steady(class);
+        let (list, next) = &mut self.lists[class.at()];
+        while let Some(slot) = self.order.get(*next).copied() {
+            *next += 1;
+            // A slot that is gone for this trial only counts with the room it had.
+            let suits = if steady {
+                world.suits(slot, class)
+            } else {
+                match world.bought(slot) {
+                    None => problem.nodes_of(class).contains(NodeId::new(slot.at())),
+                    Some(bought) => problem.options_of(class).contains(bought.option),
+                }
+            };
+            if fits(demand, world.room(slot)) && suits {
+                list.push(slot);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Fills the lists of `content` while nothing is on trial, where that is cheap enough to do for all slots.
+    pub fn prepare(&mut self, world: &World<'_>, content: &[(ClassId, u32)]) {
+        if self.order.len() <= FEW_SLOTS {
+            for (class, _) in content {
+                while self.grow(world, *class) {}
+            }
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "worth is a weighing")]
@@ -91,6 +177,14 @@ impl Packer {
             .filter(|rate| !rate.is_finite())
             .for_each(|rate| *rate = 0.0);
         let open = |pair: &crate::problem::Pair| problem.states.is_open(pair.state);
+        let least_price = |class: ClassId| {
+            let holding = tiers.all().map(|c| c.option);
+            holding
+                .filter(|option| problem.holds_one(*option, class))
+                .filter_map(|option| problem.options[option].price)
+                .min()
+        };
+        let least_price = problem.classes.ids().map(least_price).collect();
         Self {
             value,
             tiers: tiers.tiers.iter().map(priced).collect(),
@@ -103,7 +197,30 @@ impl Packer {
             simple: !problem.pairs.iter().any(open)
                 && problem.classes.iter().all(|class| class.excludes.is_none()),
             rules,
+            least_price,
         }
+    }
+
+    /// Below what new nodes for `items` cannot cost: each resource at its least price per unit.
+    fn floor_price(&self, problem: &Problem, items: &[(ClassId, u32)]) -> f64 {
+        let mut sums = vec![0.0; problem.dims];
+        for (class, count) in items {
+            for ((sum, need), rate) in sums.iter_mut().zip(problem.demand_of(*class)).zip(&self.rates) {
+                *sum += as_float(*need) * rate * f64::from(*count);
+            }
+        }
+        sums.into_iter().fold(0.0, f64::max) * (1.0 - 1e-9)
+    }
+
+    /// Whether new nodes for `items` may cost no more than `limit`, as far as bounds tell.
+    fn may_pay(&self, problem: &Problem, items: &[(ClassId, u32)], limit: Option<Price>) -> bool {
+        let Some(limit) = limit else { return true };
+        let dearest = items
+            .iter()
+            .map(|(class, _)| self.least_price[class.at()])
+            .try_fold(Price::ZERO, |most, price| price.map(|p| most.max(p)));
+        dearest.is_some_and(|least| least <= limit)
+            && self.floor_price(problem, items) <= limit.as_f64()
     }
 
     /// Whether `option` is spot.
@@ -120,12 +237,12 @@ impl Packer {
     }
 
     /// Places `content` somewhere; `false` if some pod finds no place, and the caller takes back what was done. `open` are
-    /// slots that may have room.
+    /// the slots that may have room.
     pub fn pack(
         &self,
         world: &mut World<'_>,
         content: &[(ClassId, u32)],
-        open: &[Slot],
+        open: &mut Places,
         allowed: Allowed,
     ) -> bool {
         let mut items = merged(content);
@@ -141,9 +258,15 @@ impl Packer {
         self.sort(world.problem(), &mut items);
         for (class, count) in &mut items {
             *count = self.onto_open(world, *class, *count, open);
+            if *count > 0 && !allowed.new {
+                return false;
+            }
         }
         items.retain(|(_, count)| *count > 0);
-        items.is_empty() || (allowed.new && self.onto_new(world, items, allowed))
+        items.is_empty()
+            || (allowed.new
+                && self.may_pay(world.problem(), &items, allowed.limit)
+                && self.onto_new(world, items, allowed))
     }
 
     /// Most valuable first; requests, then ids break ties.
@@ -166,25 +289,36 @@ impl Packer {
             .sum()
     }
 
-    /// Puts pods of `class` on the open slots whose room is worth least; what is left comes back.
-    fn onto_open(&self, world: &mut World<'_>, class: ClassId, count: u32, open: &[Slot]) -> u32 {
+    /// Puts pods of `class` on open slots, the one whose room is worth least of the first few that fit; what is left comes
+    /// back.
+    fn onto_open(&self, world: &mut World<'_>, class: ClassId, count: u32, open: &mut Places) -> u32 {
         let demand = world.problem().demand_of(class);
-        let mut places: Vec<(f64, Slot)> = open
-            .iter()
-            .copied()
-            .filter(|slot| !world.is_gone(*slot) && fits(demand, world.room(*slot)))
-            .filter(|slot| world.suits(*slot, class) || !world.counts().is_steady(class))
-            .map(|slot| (self.free_worth(world, slot), slot))
-            .collect();
-        places.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
         let mut left = count;
-        for (_, slot) in &places {
-            while left > 0 && world.fits(*slot, class) {
-                world.place(*slot, class);
-                left -= 1;
+        while left > 0 {
+            let mut best: Option<(f64, Slot)> = None;
+            let mut seen = 0;
+            let mut at = 0;
+            while seen < WINDOW {
+                let Some(slot) = open.lists[class.at()].0.get(at).copied() else {
+                    if open.grow(world, class) {
+                        continue;
+                    }
+                    break;
+                };
+                at += 1;
+                if world.is_gone(slot) || !fits(demand, world.room(slot)) || !world.suits(slot, class) {
+                    continue;
+                }
+                seen += 1;
+                let worth = self.free_worth(world, slot);
+                if best.is_none_or(|(held, _)| worth < held) {
+                    best = Some((worth, slot));
+                }
             }
-            if left == 0 {
-                break;
+            let Some((_, slot)) = best else { break };
+            while left > 0 && world.fits(slot, class) {
+                world.place(slot, class);
+                left -= 1;
             }
         }
         left
@@ -194,7 +328,9 @@ impl Packer {
     fn onto_new(&self, world: &mut World<'_>, items: Vec<(ClassId, u32)>, allowed: Allowed) -> bool {
         let one = self.one_for_all(world, &items, allowed);
         let mark = world.mark();
-        let limit = one.map(|(price, _)| price);
+        // A greedy choice has to beat one node for all.
+        let beat = one.map(|(price, _)| price - Price::from_femto(1));
+        let limit = [beat, allowed.limit].into_iter().flatten().min();
         let greedy = self.greedily(world, items.clone(), allowed, limit);
         match (one, greedy) {
             (_, Some(_)) => true,
@@ -247,6 +383,7 @@ impl Packer {
                         .all(|(class, _)| problem.options_of(*class).contains(*option))
                 })
                 .filter_map(|option| Some((problem.options[option].price?, option)))
+                .filter(|(price, _)| allowed.limit.is_none_or(|limit| *price <= limit))
                 .collect();
             holding.sort_unstable();
             for (price, option) in holding {
@@ -284,7 +421,7 @@ impl Packer {
     }
 
     /// Node by node, each seeded with the most valuable pod that waits and bought as the option with the least price per
-    /// value of what it then holds. Gives up at `limit`.
+    /// value of what it then holds. Gives up where that would cost more than `limit`.
     fn greedily(
         &self,
         world: &mut World<'_>,
@@ -295,69 +432,151 @@ impl Packer {
         let problem = world.problem();
         let mut spent = Price::ZERO;
         while let Some((seed, _)) = items.first().copied() {
-            let mut best: Option<(f64, f64, OptionId)> = None;
+            let left = limit.map(|limit| limit - spent);
+            if !self.may_pay(problem, &items, left) {
+                return None;
+            }
+            let after = suffix_minima(problem, &items);
+            let mut ranked: Vec<(f64, f64, OptionId)> = Vec::new();
             for tier in &self.tiers {
-                let options: Vec<OptionId> = self
-                    .usable(world, tier, allowed)
-                    .filter(|option| problem.holds_one(*option, seed))
-                    .collect();
-                for option in options {
-                    let value = self.filled(world, option, &items);
+                for option in self.seeded(world, tier, seed, allowed, left) {
+                    let value = self.filled(problem, option, &items, &after);
                     let cost = problem.options[option].cost;
-                    if value <= 0.0 {
-                        continue;
-                    }
-                    let ratio = cost / value;
-                    let better = best.is_none_or(|(held, most, _)| {
-                        ratio < held * (1.0 - 1e-12) || (ratio <= held && value > most)
-                    });
-                    if better {
-                        best = Some((ratio, value, option));
+                    if value > 0.0 {
+                        ranked.push((cost / value, value, option));
                     }
                 }
-                if best.is_some() {
+                if !ranked.is_empty() {
                     break;
                 }
             }
-            let (_, _, option) = best?;
+            let option = self.best_of(world, ranked, &items, &after)?;
             spent += problem.options[option].price?;
-            if limit.is_some_and(|limit| spent >= limit) {
-                return None;
-            }
             let slot = world.buy(option);
-            for (class, count) in &mut items {
+            for (at, (class, count)) in items.iter_mut().enumerate() {
+                if !fits(&after[at * problem.dims..][..problem.dims], world.room(slot)) {
+                    break;
+                }
                 while *count > 0 && world.fits(slot, *class) {
                     world.place(slot, *class);
                     *count -= 1;
                 }
+            }
+            if world.content(slot).is_empty() {
+                return None;
             }
             items.retain(|(_, count)| *count > 0);
         }
         Some(spent)
     }
 
-    /// The value of what a new node of `option` would hold of `items`, filled in their order.
-    fn filled(&self, world: &mut World<'_>, option: OptionId, items: &[(ClassId, u32)]) -> f64 {
+    /// Options of `tier` that hold `seed` within the price: of each type one, in the emptiest domain where that matters.
+    fn seeded(
+        &self,
+        world: &World<'_>,
+        tier: &[OptionId],
+        seed: ClassId,
+        allowed: Allowed,
+        left: Option<Price>,
+    ) -> Vec<OptionId> {
         let problem = world.problem();
-        let mut value = 0.0;
-        if self.simple && !self.rules {
-            let mut room = problem.room_of(problem.options[option].room).to_vec();
-            for (class, count) in items {
-                if !problem.options_of(*class).contains(option) {
-                    continue;
-                }
-                let demand = problem.demand_of(*class);
-                let n = fit_count(demand, &room).min(*count);
-                for (left, need) in room.iter_mut().zip(demand) {
-                    *left -= need * i64::from(n);
-                }
-                value += self.value[class.at()] * f64::from(n);
-            }
-            return value;
+        let counts = world.counts();
+        let plain = counts.is_plain(seed);
+        let mut options: Vec<OptionId> = self
+            .usable(world, tier, allowed)
+            .filter(|option| problem.holds_one(*option, seed))
+            .filter(|option| {
+                let price = problem.options[*option].price;
+                left.is_none_or(|left| price.is_some_and(|price| price <= left))
+            })
+            .filter(|option| {
+                let spot = Spot {
+                    slot: u32::MAX,
+                    option: Some(*option),
+                };
+                plain || counts.allows(seed, spot)
+            })
+            .collect();
+        if self.rules {
+            let key = |option: OptionId| {
+                let row = &problem.options[option];
+                (row.pair, row.price, counts.crowd(seed, option), option)
+            };
+            options.sort_by(|a, b| key(*a).cmp(&key(*b)));
+            options.dedup_by_key(|option| problem.options[*option].pair);
         }
+        options
+    }
+
+    /// The least ratio; where rules between pods matter, of the few best as they really are.
+    fn best_of(
+        &self,
+        world: &mut World<'_>,
+        mut ranked: Vec<(f64, f64, OptionId)>,
+        items: &[(ClassId, u32)],
+        after: &[i64],
+    ) -> Option<OptionId> {
+        ranked.sort_by(|a, b| {
+            (a.0.total_cmp(&b.0))
+                .then_with(|| b.1.total_cmp(&a.1))
+                .then_with(|| a.2.cmp(&b.2))
+        });
+        if self.simple && !self.rules {
+            return ranked.first().map(|(_, _, option)| *option);
+        }
+        let mut best: Option<(f64, OptionId)> = None;
+        for (_, _, option) in ranked.into_iter().take(EXACT) {
+            let value = self.filled_exactly(world, option, items, after);
+            let ratio = world.problem().options[option].cost / value;
+            if value > 0.0 && best.is_none_or(|(held, _)| ratio < held) {
+                best = Some((ratio, option));
+            }
+        }
+        best.map(|(_, option)| option)
+    }
+
+    /// The value of what a new node of `option` would hold of `items`, filled in their order, rules between pods apart.
+    fn filled(
+        &self,
+        problem: &Problem,
+        option: OptionId,
+        items: &[(ClassId, u32)],
+        after: &[i64],
+    ) -> f64 {
+        let mut value = 0.0;
+        let mut room = problem.room_of(problem.options[option].room).to_vec();
+        for (at, (class, count)) in items.iter().enumerate() {
+            if !fits(&after[at * problem.dims..][..problem.dims], &room) {
+                break;
+            }
+            if !problem.options_of(*class).contains(option) {
+                continue;
+            }
+            let demand = problem.demand_of(*class);
+            let n = fit_count(demand, &room).min(*count);
+            for (left, need) in room.iter_mut().zip(demand) {
+                *left -= need * i64::from(n);
+            }
+            value += self.value[class.at()] * f64::from(n);
+        }
+        value
+    }
+
+    fn filled_exactly(
+        &self,
+        world: &mut World<'_>,
+        option: OptionId,
+        items: &[(ClassId, u32)],
+        after: &[i64],
+    ) -> f64 {
+        let dims = world.problem().dims;
+        let mut value = 0.0;
         let mark = world.mark();
         let slot = world.buy(option);
-        for (class, count) in items {
+        for (at, (class, count)) in items.iter().enumerate() {
+            if !fits(&after[at * dims..][..dims], world.room(slot)) {
+                break;
+            }
             for _ in 0..*count {
                 if !world.fits(slot, *class) {
                     break;
@@ -442,4 +661,18 @@ fn merged(content: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
         same
     });
     items
+}
+
+/// By item: the least that it or any later one asks for, resource by resource. Room below that ends a filling.
+fn suffix_minima(problem: &Problem, items: &[(ClassId, u32)]) -> Vec<i64> {
+    let dims = problem.dims;
+    let mut minima = vec![i64::MAX; items.len() * dims];
+    let mut least = vec![i64::MAX; dims];
+    for (at, (class, _)) in items.iter().enumerate().rev() {
+        for (least, need) in least.iter_mut().zip(problem.demand_of(*class)) {
+            *least = (*least).min(*need);
+        }
+        minima[at * dims..][..dims].copy_from_slice(&least);
+    }
+    minima
 }

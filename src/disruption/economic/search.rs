@@ -5,7 +5,7 @@
 //! W-4, W-7); and the wasteful part of the cluster in one go, packed by the solver. What the horizon is worth, what an
 //! eviction costs and what starting a node costs is in the objective (M-21), so the same search serves all of them.
 
-use super::pack::{Allowed, Packer};
+use super::pack::{Allowed, Packer, Places};
 use crate::base::index::Ix as _;
 use crate::base::rng::Rng;
 use crate::disruption::candidate::Candidate;
@@ -13,11 +13,17 @@ use crate::disruption::cluster::Cluster;
 use crate::model::instance_type::CapacityType;
 use crate::model::options::{Effort, Options};
 use crate::model::price::Price;
-use crate::problem::{ClassId, NodeId, OptionId};
+use crate::problem::{ClassId, OptionId};
 use crate::solver::whatif::{Slot, World};
 
 /// Seed of the choice of groups.
 const SEED: u64 = 0x7e7a;
+
+/// Up to how many nodes a cluster is small.
+const SMALL: usize = 64;
+
+/// After how many steps lists of places are cleared of what is full.
+const COMPACT_AFTER: usize = 32;
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]
@@ -153,13 +159,17 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             budgets: budgets.to_vec(),
             total: Objective::default(),
         };
-        let mut best = start.clone();
-        self.improve(&mut best);
         let units = self.units(&start);
+        // In a small cluster every start is searched to the end, in a large one the best of them.
+        let small = units.len() <= SMALL;
+        let mut best = start.clone();
+        self.improve(&mut best, small);
         let mut sizes = vec![units.len()];
         if units.len() > 4 {
-            sizes.push(units.len() * 3 / 4);
             sizes.push(units.len() / 2);
+        }
+        if small && units.len() > 4 {
+            sizes.push(units.len() * 3 / 4);
         }
         for size in sizes {
             let mut other = start.clone();
@@ -171,21 +181,32 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 new: true,
                 spot: self.spot_fits(&other, &group),
                 solver: Some(self.work.solver),
+                limit: None,
             };
-            if self.attempt(&mut other, &group, allowed, true) {
-                self.improve(&mut other);
+            let mut places = self.places(&other);
+            if self.attempt(&mut other, &group, &mut places, allowed, true) {
+                self.improve(&mut other, small);
                 if other.total < best.total {
                     best = other;
                 }
             }
         }
+        if !small {
+            self.groups(&mut best);
+        }
         best
     }
 
-    fn improve(&self, state: &mut State<'c>) {
+    fn improve(&self, state: &mut State<'c>, thoroughly: bool) {
         self.one_by_one(state, false);
         self.one_by_one(state, true);
-        self.groups(state);
+        if thoroughly {
+            self.groups(state);
+        }
+    }
+
+    fn places(&self, state: &State<'c>) -> Places {
+        Places::new(self.packer, &state.world, &self.open(state))
     }
 
     fn candidate(&self, slot: Slot) -> Option<&'s Candidate<'a>> {
@@ -309,17 +330,12 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
     }
 
     /// Takes `group` away and finds places for its pods; kept if it pays, or in any case when `forced`.
-    fn attempt(&self, state: &mut State<'c>, group: &[Slot], allowed: Allowed, forced: bool) -> bool {
-        let open = self.open(state);
-        self.attempt_with(state, group, &open, allowed, forced)
-    }
-
-    fn attempt_with(
+    fn attempt(
         &self,
         state: &mut State<'c>,
         group: &[Slot],
-        open: &[Slot],
-        allowed: Allowed,
+        places: &mut Places,
+        mut allowed: Allowed,
         forced: bool,
     ) -> bool {
         let mut content = Vec::new();
@@ -349,12 +365,21 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         }
         let moved = i128::try_from(evictions).unwrap_or(i128::MAX);
         change.cost += self.rates.eviction.saturating_mul(moved);
+        if !forced {
+            if change.cost >= 0 {
+                return false;
+            }
+            let hours = (self.rates.horizon + self.rates.start).max(1);
+            let limit = Price::from_femto((-change.cost - 1).div_euclid(hours));
+            allowed.limit = Some(limit);
+        }
+        places.prepare(&state.world, &content);
         let mark = state.world.mark();
         let before = state.world.slots().count();
         for slot in group {
             state.world.remove(*slot);
         }
-        if !self.packer.pack(&mut state.world, &content, open, allowed) {
+        if !self.packer.pack(&mut state.world, &content, places, allowed) {
             state.world.undo(mark);
             return false;
         }
@@ -368,6 +393,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             if let Some(left) = budgets {
                 state.budgets = left;
             }
+            places.extend(state.world.slots().skip(before));
             return true;
         }
         state.world.undo(mark);
@@ -397,9 +423,10 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         }
     }
 
-    /// Nodes one by one, the most wasteful first, until none pays any more.
+    /// Nodes one by one, the most wasteful first.
     fn one_by_one(&self, state: &mut State<'c>, new: bool) {
-        let mut open = self.open(state);
+        let mut places = self.places(state);
+        let mut steps = 0usize;
         for slot in self.units(state) {
             if state.world.is_gone(slot) {
                 continue;
@@ -408,13 +435,13 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 new,
                 spot: new && self.spot_fits(state, &[slot]),
                 solver: None,
+                limit: None,
             };
-            let before = state.world.slots().count();
-            if self.attempt_with(state, &[slot], &open, allowed, false) {
-                open.retain(|slot| {
-                    !state.world.is_gone(*slot) && state.world.room(*slot).iter().any(|l| *l > 0)
-                });
-                open.extend(state.world.slots().skip(before));
+            if self.attempt(state, &[slot], &mut places, allowed, false) {
+                steps += 1;
+                if steps.is_multiple_of(COMPACT_AFTER) {
+                    places.compact(&state.world);
+                }
             }
         }
     }
@@ -423,7 +450,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
     fn groups(&self, state: &mut State<'c>) {
         let mut rng = Rng::new(SEED);
         let mut units = self.units(state);
-        let mut open = self.open(state);
+        let mut places = self.places(state);
         let mut placements = 0;
         let mut idle = 0usize;
         for _ in 0..self.work.groups {
@@ -453,33 +480,14 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 new: true,
                 spot: self.spot_fits(state, &group),
                 solver: None,
+                limit: None,
             };
-            if self.attempt_with(state, &group, &open, allowed, false) {
+            if self.attempt(state, &group, &mut places, allowed, false) {
                 units = self.units(state);
-                open = self.open(state);
                 idle = 0;
             } else {
                 idle += 1;
             }
         }
-    }
-
-    /// Why the node of `slot` stays: `None` where nothing cheaper exists for its pods.
-    #[must_use]
-    pub fn is_held_by_room(&self, state: &State<'c>, node: NodeId) -> bool {
-        let slot = Slot::of(node);
-        let mut content = Vec::new();
-        if !self.content(state, slot, &mut content) {
-            return true;
-        }
-        let mut state = state.clone();
-        state.world.remove(slot);
-        let open = self.open(&state);
-        let allowed = Allowed {
-            new: true,
-            spot: true,
-            solver: None,
-        };
-        !self.packer.pack(&mut state.world, &content, &open, allowed)
     }
 }
