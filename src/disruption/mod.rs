@@ -17,11 +17,13 @@ pub mod economic;
 pub mod karpenter;
 pub mod pdb;
 pub mod policy;
+pub mod recheck;
 pub mod stays;
 
 pub use crate::plan::command;
 pub use apply::apply;
 pub use decide::{consolidate, converge};
+pub use recheck::recheck;
 pub use crate::plan::command::DisruptionReason;
 
 use crate::model::taint::{Taint, TaintEffect};

@@ -87,6 +87,17 @@ pub struct ExistingPlacement {
     pub pods: Vec<Name>,
 }
 
+impl ExistingPlacement {
+    /// No pods for `node` yet.
+    #[must_use]
+    pub fn new(node: impl Into<Name>) -> Self {
+        Self {
+            node: node.into(),
+            pods: Vec::new(),
+        }
+    }
+}
+
 /// A pod that stays pending, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -77,7 +77,7 @@ impl<'c, 'a> Economic<'c, 'a> {
         let mut commands = Vec::new();
         let mut taken = vec![0u32; self.cluster.snapshot.node_pools.len()];
         let mut world = World::new(&self.cluster.what);
-        let drifted = self.drifted();
+        let drifted = self.all_forced();
         let mut destinations: Vec<Slot> = self
             .cluster
             .what
@@ -201,12 +201,27 @@ impl<'c, 'a> Economic<'c, 'a> {
         empty
     }
 
-    fn drifted(&self) -> Vec<Candidate<'a>> {
+    /// Why `candidate` goes whatever it costs: it is drifted, or its life ends before a new node could start (W-22).
+    fn forced(&self, candidate: &Candidate<'_>) -> Option<DisruptionReason> {
+        if candidate.pool.replicas.is_some() {
+            return None;
+        }
+        if drifted_since(candidate.claim).is_some() {
+            return Some(DisruptionReason::Drifted);
+        }
+        let start = self.cluster.snapshot.options.node_start_time;
+        let end = candidate.claim.created?.plus(candidate.claim.expire_after?);
+        (self.cluster.now < end && self.cluster.now.plus(start) >= end)
+            .then_some(DisruptionReason::Expired)
+    }
+
+    /// Nodes that go whatever it costs: empty ones first, then those that drifted first.
+    fn all_forced(&self) -> Vec<Candidate<'a>> {
         let mut drifted: Vec<(crate::base::time::Timestamp, Candidate<'a>)> = self
             .candidates(Class::Eventual)
             .into_iter()
-            .filter(|c| c.pool.replicas.is_none())
-            .filter_map(|c| drifted_since(c.claim).map(|since| (since, c)))
+            .filter(|c| self.forced(c).is_some())
+            .map(|c| (drifted_since(c.claim).unwrap_or(self.cluster.now), c))
             .collect();
         drifted.sort_by(|a, b| {
             (!a.1.pods.is_empty(), a.0, a.1.node).cmp(&(!b.1.pods.is_empty(), b.0, b.1.node))
@@ -229,7 +244,11 @@ impl<'c, 'a> Economic<'c, 'a> {
         for candidate in drifted {
             let at = self.pool_at(candidate);
             let slot = Slot::of(candidate.node);
-            if left[at] == 0 || world.is_gone(slot) || destinations.contains(&slot) {
+            let budgeted = self.forced(candidate) == Some(DisruptionReason::Drifted);
+            if (budgeted && left[at] == 0)
+                || world.is_gone(slot)
+                || destinations.contains(&slot)
+            {
                 continue;
             }
             let Some(content) = candidate.content.as_ref() else {
@@ -251,7 +270,7 @@ impl<'c, 'a> Economic<'c, 'a> {
                 limit: None,
             };
             if self.packer.pack(world, content, &mut places, allowed) {
-                left[at] -= 1;
+                left[at] = left[at].saturating_sub(u32::from(budgeted));
                 taken[at] += 1;
                 gone.push(candidate);
             } else {

@@ -8,7 +8,7 @@ use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::disruption::DisruptionReason;
 use crate::disruption::build::{Builder, Dealer, Draft, Purchase};
-use crate::disruption::candidate::{Candidate, drifted_since};
+use crate::disruption::candidate::Candidate;
 use crate::disruption::karpenter::balanced::Totals;
 use crate::model::price::Price;
 use crate::plan::command::{Command, Method};
@@ -101,7 +101,9 @@ impl<'a> Economic<'_, 'a> {
                 .filter_map(|at| world.bought(bought[*at]))
                 .filter_map(|b| world.problem().options[b.option].price)
                 .sum();
-            let drifted = candidates.iter().any(|c| self.is_drifted(c));
+            let reasons = candidates.iter().filter_map(|c| self.forced(c));
+            let forced = reasons.min();
+            let drifted = forced.is_some();
             let purchases = mine
                 .iter()
                 .filter_map(|at| {
@@ -114,12 +116,12 @@ impl<'a> Economic<'_, 'a> {
                 pods.iter().filter(here).copied().collect()
             };
             let draft = Draft {
-                reason: if drifted {
-                    DisruptionReason::Drifted
-                } else {
-                    DisruptionReason::Underutilized
+                reason: forced.unwrap_or(DisruptionReason::Underutilized),
+                method: match forced {
+                    Some(DisruptionReason::Drifted) => Method::Drift,
+                    Some(_) => Method::Expire,
+                    None => Method::Plan,
                 },
-                method: if drifted { Method::Drift } else { Method::Plan },
                 existing: existing
                     .iter()
                     .map(|(node, pods)| (*node, own(pods)))
@@ -135,10 +137,6 @@ impl<'a> Economic<'_, 'a> {
             }
         }
         commands
-    }
-
-    fn is_drifted(&self, candidate: &Candidate<'_>) -> bool {
-        drifted_since(candidate.claim).is_some() && candidate.pool.replicas.is_none()
     }
 
     fn all_candidates(&self) -> Vec<Candidate<'a>> {
