@@ -6,11 +6,26 @@
 //!
 //! Everything here is a function of a snapshot and of a time in its arguments.
 
+pub mod apply;
 pub mod budget;
-pub mod command;
+pub mod build;
+pub mod candidate;
+pub mod cluster;
 pub mod cron;
+pub mod decide;
+pub mod economic;
+pub mod karpenter;
 pub mod pdb;
+pub mod policy;
 pub mod queue;
+pub mod recheck;
+pub mod stays;
+
+pub use crate::plan::command;
+pub use crate::plan::command::DisruptionReason;
+pub use apply::apply;
+pub use decide::{consolidate, converge};
+pub use recheck::recheck;
 
 use crate::model::taint::{Taint, TaintEffect};
 

@@ -136,6 +136,32 @@ pub fn decode(
     (plan, left)
 }
 
+/// What `groups` of new nodes become, one claim per group and without the pods' names: for commands, whose pods are told
+/// apart. `stocks` is what is left once all of them are bought. O(groups x options).
+#[must_use]
+pub fn claims(
+    views: &Views<'_>,
+    problem: &Problem,
+    symbols: &Symbols,
+    stocks: &[i128],
+    groups: &[Group],
+) -> Vec<PlannedClaim> {
+    let mut decoder = Decoder {
+        views,
+        problem,
+        symbols,
+        next: IxVec::new(),
+        by_kind: BTreeMap::new(),
+        stocks: stocks.to_vec(),
+        pinned: &[],
+    };
+    let claim = |group: &Group| match group.target {
+        Target::Option(option) => Some(decoder.claim(group, option, None)),
+        Target::Node(_) => None,
+    };
+    groups.iter().filter_map(claim).collect()
+}
+
 /// `content` with the pods of bundles in place of the bundles.
 fn spread_out(problem: &Problem, content: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
     let mut all = Vec::with_capacity(content.len());

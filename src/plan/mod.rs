@@ -11,7 +11,9 @@
 //! pods that stay pending come from [`explain`](crate::explain), the judgement from [`verify`](mod@crate::verify).
 
 pub mod buffers;
+pub mod command;
 pub mod decode;
+pub mod disruption;
 pub mod gangs;
 pub mod scaling;
 pub mod statics;
@@ -92,6 +94,18 @@ pub struct ExistingPlacement {
     /// Pods of capacity buffers that it keeps room for; nobody created them (S-130).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buffer_pods: Vec<Name>,
+}
+
+impl ExistingPlacement {
+    /// No pods for `node` yet.
+    #[must_use]
+    pub fn new(node: impl Into<Name>) -> Self {
+        Self {
+            node: node.into(),
+            pods: Vec::new(),
+            buffer_pods: Vec::new(),
+        }
+    }
 }
 
 /// A pod that stays pending, and why.

@@ -295,7 +295,7 @@ fn units(views: &Views<'_>, grouping: &Grouping, table: &OptionTable<'_>) -> Uni
 }
 
 /// The classes before rules between pods: what suits them by their selectors, tolerations and host ports.
-fn bases(
+pub(super) fn bases(
     views: &Views<'_>,
     grouping: &mut Grouping,
     order: &[usize],

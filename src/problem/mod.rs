@@ -26,6 +26,7 @@ mod stocks;
 mod tables;
 pub mod topology;
 pub mod units;
+pub mod whatif;
 
 use crate::base::bitset::BitSet;
 use crate::base::index::IxVec;

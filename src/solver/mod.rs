@@ -37,6 +37,7 @@ pub mod score;
 pub mod search;
 pub mod settle;
 pub mod values;
+pub mod whatif;
 
 use crate::problem::{ClassId, NodeId, OptionId};
 

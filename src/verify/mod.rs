@@ -17,6 +17,7 @@ mod buffers;
 mod catalogue;
 mod claims;
 mod daemons;
+pub mod disruption;
 mod eviction;
 mod existing;
 mod form;

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Judge a plan (anyone's) by the independent checker; exit 1 when it is invalid
     Check(CheckArgs),
+    /// Decide which nodes go, what replaces them, where their pods move, and why the other nodes stay
+    Consolidate(ConsolidateArgs),
     /// Check HyperPod's prerequisites: autoscaling mode, role, quotas, groups, node classes, pools; exit 1 on a fault
     Preflight(PreflightArgs),
     /// Say what KEDA and the HPA would set, and why
@@ -133,11 +135,34 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// The plan to judge, in the format that `plan --output json` prints
+    /// The plan or the disruption commands to judge, in the format that `plan` or `consolidate` prints with `--output json`
     #[arg(long, value_name = "PLAN.json")]
     pub(crate) plan: PathBuf,
+    /// Judge each disruption command by itself: the commands of Karpenter's methods are alternatives
+    #[arg(long)]
+    pub(crate) each: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsolidateArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Who decides: economic (the whole cluster at once), karpenter (v1.13, one command per method) or karpenter-head
+    #[arg(long, default_value = "economic", value_name = "POLICY")]
+    pub(crate) policy: String,
+    /// Carry the commands out on the snapshot and decide again, until there is none
+    #[arg(long)]
+    pub(crate) converge: bool,
+    /// Print one JSON object with times to standard error
+    #[arg(long)]
+    pub(crate) timings: bool,
+    /// List every node and every pod in the text, not the first few
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::plan::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Check(args) => commands::check::run(args),
+        Command::Consolidate(args) => commands::consolidate::run(args),
         Command::Preflight(args) => commands::preflight::run(args),
         Command::Scale(args) => commands::scale::run(args),
         Command::Generate(args) => commands::generate::run(args),

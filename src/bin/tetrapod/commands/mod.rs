@@ -1,6 +1,7 @@
 //! One module per command.
 
 pub(crate) mod check;
+pub(crate) mod consolidate;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod plan;

@@ -1,6 +1,7 @@
 //! Results as text for people.
 
 mod apart;
+pub(crate) mod consolidate;
 pub(crate) mod explain;
 pub(crate) mod money;
 pub(crate) mod plan;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{ExistingPlacement, PlannedClaim};
 use crate::explain::reason::Reason;
 use crate::model::price::Price;
 use crate::model::resources::Name;
-use crate::plan::{ExistingPlacement, PlannedClaim};
 
 /// Why nodes are disrupted: the words of budgets, of the `DisruptionReason` condition and of metrics (D-3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ impl Move {
 /// It carries out in one order only: taint the candidates, launch the replacements, wait until all are initialised,
 /// evict wave by wave, delete the NodeClaims. Its serde form keeps all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "Wire", into = "Wire")]
 #[must_use = "a command that nobody carries out changes nothing"]
 #[non_exhaustive]
 pub struct Command {
@@ -165,34 +165,24 @@ pub struct Command {
     /// Nodes that go, in the order in which they are deleted.
     pub candidates: Vec<Candidate>,
     /// Nodes that are bought first, each with ordered fall-backs and the pods it is for.
-    #[serde(default)]
     pub replacements: Vec<PlannedClaim>,
     /// Pods that move to nodes that exist.
-    #[serde(default)]
     pub existing_nodes: Vec<ExistingPlacement>,
     /// Pods that move although their node stays (W-5).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Move>,
     /// Pods to be evicted in order: the next wave starts when the pods of the last one run elsewhere (M-20).
-    #[serde(default)]
     pub waves: Vec<Vec<Name>>,
     /// How many pods are evicted.
-    #[serde(default)]
     pub evictions: usize,
     /// Sum of the candidates' known prices per hour.
-    #[serde(default)]
     pub price_before: Price,
     /// Sum of the replacements' known prices per hour.
-    #[serde(default)]
     pub price_after: Price,
     /// What is saved over the horizon after the cost of moving, in dollars; below 0 where the reason is not money.
-    #[serde(default)]
     pub net_saving: Price,
     /// Place in the order of a plan's commands: commands of a lower number come first, equal ones may run at once.
-    #[serde(default)]
     pub order: u32,
     /// Why this command, as a reason tree.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Reason>,
 }
 
@@ -223,6 +213,91 @@ impl Command {
             "delete"
         } else {
             "replace"
+        }
+    }
+}
+
+/// The result format: candidates by name, what is known of them beside, and the decision in a word.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    reason: DisruptionReason,
+    method: Method,
+    #[serde(default)]
+    decision: String,
+    candidates: Vec<Name>,
+    #[serde(default)]
+    replacements: Vec<PlannedClaim>,
+    #[serde(default)]
+    price_before: Price,
+    #[serde(default)]
+    price_after: Price,
+    #[serde(default)]
+    existing_nodes: Vec<ExistingPlacement>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    moves: Vec<Move>,
+    #[serde(default)]
+    waves: Vec<Vec<Name>>,
+    #[serde(default)]
+    evictions: usize,
+    #[serde(default)]
+    net_saving: Price,
+    #[serde(default)]
+    order: u32,
+    #[serde(default)]
+    candidate_details: Vec<Candidate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<Reason>,
+}
+
+impl From<Command> for Wire {
+    fn from(command: Command) -> Self {
+        Self {
+            decision: command.decision().to_owned(),
+            reason: command.reason,
+            method: command.method,
+            candidates: command
+                .candidates
+                .iter()
+                .map(|candidate| Name::clone(&candidate.node))
+                .collect(),
+            replacements: command.replacements,
+            price_before: command.price_before,
+            price_after: command.price_after,
+            existing_nodes: command.existing_nodes,
+            moves: command.moves,
+            waves: command.waves,
+            evictions: command.evictions,
+            net_saving: command.net_saving,
+            order: command.order,
+            candidate_details: command.candidates,
+            why: command.why,
+        }
+    }
+}
+
+impl From<Wire> for Command {
+    /// The names count; what is not told of a candidate beside is unknown.
+    fn from(wire: Wire) -> Self {
+        let candidate = |node: &Name| {
+            let told = wire.candidate_details.iter().find(|c| c.node == *node);
+            told.cloned()
+                .unwrap_or_else(|| Candidate::new(Name::clone(node), "", ""))
+        };
+        Self {
+            candidates: wire.candidates.iter().map(candidate).collect(),
+            reason: wire.reason,
+            method: wire.method,
+            replacements: wire.replacements,
+            price_before: wire.price_before,
+            price_after: wire.price_after,
+            existing_nodes: wire.existing_nodes,
+            moves: wire.moves,
+            waves: wire.waves,
+            evictions: wire.evictions,
+            net_saving: wire.net_saving,
+            order: wire.order,
+            why: wire.why,
         }
     }
 }
