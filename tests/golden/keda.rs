@@ -71,10 +71,11 @@ fn object(input: &Value) -> ScaledObject {
     }
     let modifiers = &input["scalingModifiers"];
     if modifiers.is_object() {
-        let text = modifiers["target"].as_str().unwrap();
+        let text = modifiers["target"].as_str().unwrap_or("");
         let kind = metric_type(modifiers["metricType"].as_str().unwrap_or("AverageValue"));
         let formula = "1".parse().unwrap();
-        let mut read = ScalingModifiers::new(formula, text.parse().unwrap(), kind);
+        // A target that is no number cannot be used for a fallback either.
+        let mut read = ScalingModifiers::new(formula, text.parse().unwrap_or(0.0), kind);
         read.target_is_whole = text.parse::<i64>().is_ok();
         object.modifiers = Some(read);
     }
@@ -83,7 +84,7 @@ fn object(input: &Value) -> ScaledObject {
 
 fn metric_type(text: &str) -> MetricType {
     match text {
-        "AverageValue" => MetricType::AverageValue,
+        "" | "AverageValue" => MetricType::AverageValue,
         "Value" => MetricType::Value,
         other => panic!("{other}"),
     }
@@ -104,7 +105,7 @@ pub(crate) fn metric_quantity(input: &Value) -> Value {
     let value = &input["value"];
     // What JSON cannot hold may be a word.
     let word = value.as_str().map(|word| word.parse().unwrap());
-    let value = word.unwrap_or_else(|| value.as_f64().unwrap());
+    let value = word.or(value.as_f64()).unwrap_or(f64::NAN);
     let milli = quantity_milli(value);
     json!({"milli": milli.to_string(), "quantity": Quantity::from_milli(milli).to_string()})
 }
