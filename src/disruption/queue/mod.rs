@@ -22,6 +22,7 @@
 //! * **Crashes.** The serde form is the whole state. Store it after `poll` and before the tasks are carried out.
 
 mod io;
+mod parts;
 mod run;
 mod view;
 
@@ -33,7 +34,8 @@ pub use self::io::{
     Action, CommandId, Failure, Input, NotStarted, Outcome, Output, Refusal, Settings, Task,
     TaskId, Waiting, Wake,
 };
-use self::run::{Key, Run, Sent};
+use self::parts::{Key, Sent};
+use self::run::Run;
 use self::view::{View, is_tainted};
 use crate::base::time::{Span, Timestamp};
 use crate::disruption::budget;

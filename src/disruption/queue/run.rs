@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::io::{Action, CommandId, Failure, Outcome, Settings, TaskId, Waiting};
+use super::io::{Action, CommandId, Failure, Outcome, Settings, Waiting};
+use super::parts::{Key, Launch, Leaver, Presence, Sent, Source};
 use super::view::{Known, View, is_tainted};
 use crate::base::time::{Span, Timestamp};
 use crate::disruption::command::Command;
@@ -25,79 +26,6 @@ pub(super) enum Stage {
     Deleting,
     /// Taints come off, unused replacements go.
     RollingBack(Failure),
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Presence {
-    #[default]
-    Here,
-    Leaving,
-    Gone,
-}
-
-/// A candidate.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Source {
-    presence: Known<Presence>,
-    tainted: Known<bool>,
-    /// Pods on it when the command started, `namespace/name/uid`.
-    present: Vec<Name>,
-}
-
-/// A replacement.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Launch {
-    /// Which offering is tried: 0 is the chosen one, then the fall-backs.
-    attempt: usize,
-    name: Name,
-    /// Whether anybody was asked to create it.
-    sent: bool,
-    /// Whether anybody was asked to delete it.
-    removing: bool,
-    /// Since when it is known to have existed.
-    confirmed: Option<Timestamp>,
-    presence: Known<Presence>,
-    initialized: Known<bool>,
-    used: Known<bool>,
-}
-
-/// A pod to be evicted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Leaver {
-    pod: Name,
-    uid: Name,
-    node: Name,
-    pub(super) gone: bool,
-    /// PDBs that the eviction counts against, `namespace/name`.
-    pub(super) charges: Vec<Name>,
-}
-
-impl Leaver {
-    /// What the PDBs of the pod allow in `view`.
-    pub(super) fn allowances(&self, view: &View<'_>) -> Vec<(Name, usize)> {
-        let pod = view.pod_on(&self.pod, &self.uid, &self.node);
-        pod.map(|pod| view.charges(pod)).unwrap_or_default()
-    }
-}
-
-/// Names a step of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) enum Key {
-    Taint(usize),
-    Untaint(usize),
-    Launch { replacement: usize, attempt: usize },
-    Evict { wave: usize, pod: usize },
-    Delete(usize),
-    Remove(usize),
-}
-
-/// A step that was given out and still is wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Sent {
-    pub(super) key: Key,
-    pub(super) id: TaskId,
-    pub(super) due: Timestamp,
-    pub(super) failures: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
