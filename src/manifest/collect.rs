@@ -11,7 +11,8 @@ use super::fault::{Fault, InputError, shortened};
 use super::framing::Broken;
 use super::limits::Limits;
 use super::{
-    Input, Skipped, hyperpod, karpenter, node, pod, pod_text, policy, scale, storage, tetrapod,
+    Input, Skipped, hpa, hyperpod, karpenter, keda, node, pod, pod_text, policy, samples, scale,
+    storage, tetrapod,
 };
 use crate::base::hash::FastMap;
 use crate::model::cluster::Snapshot;
@@ -241,6 +242,22 @@ impl Collector {
             ("karpenter.sagemaker.amazonaws.com", "HyperpodNodeClass") => {
                 let read = self.read(value, kind, place, false, hyperpod::node_class);
                 self.snapshot.node_classes.extend(read);
+            }
+            ("autoscaling", "HorizontalPodAutoscaler") if version == "v2" => {
+                let read = self.read(value, kind, place, true, hpa::horizontal_pod_autoscaler);
+                self.snapshot.horizontal_pod_autoscalers.extend(read);
+            }
+            ("keda.sh", "ScaledObject") => {
+                let read = self.read(value, kind, place, true, keda::scaled_object);
+                self.snapshot.scaled_objects.extend(read);
+            }
+            ("keda.sh", "ScaledJob") => {
+                let read = self.read(value, kind, place, true, keda::scaled_job);
+                self.snapshot.scaled_jobs.extend(read);
+            }
+            ("tetrapod", "MetricSamples") => {
+                let read = self.read(value, kind, place, true, samples::metric_samples);
+                self.snapshot.metric_samples.extend(read);
             }
             ("tetrapod", "InstanceTypes") => {
                 let read = self.read(value, kind, place, false, tetrapod::instance_types);

@@ -1,4 +1,4 @@
-//! The two documents of `tetrapod/v1alpha1`: InstanceTypes and Options.
+//! Two of the three documents of `tetrapod/v1alpha1`: InstanceTypes and Options; MetricSamples have their own module.
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::autoscaling::hpa::HorizontalPodAutoscaler;
+use super::autoscaling::keda::{ScaledJob, ScaledObject};
+use super::autoscaling::samples::MetricSamples;
 use super::hyperpod::{HyperpodCluster, HyperpodNodeClass};
 use super::instance_type::InstanceTypes;
 use super::is_default;
@@ -90,4 +93,16 @@ pub struct Snapshot {
     /// Deployments, ReplicaSets and StatefulSets that buffers refer to.
     #[serde(skip_serializing_if = "is_default")]
     pub workloads: Vec<Workload>,
+    /// HorizontalPodAutoscalers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub horizontal_pod_autoscalers: Vec<HorizontalPodAutoscaler>,
+    /// ScaledObjects.
+    #[serde(skip_serializing_if = "is_default")]
+    pub scaled_objects: Vec<ScaledObject>,
+    /// ScaledJobs.
+    #[serde(skip_serializing_if = "is_default")]
+    pub scaled_jobs: Vec<ScaledJob>,
+    /// What autoscalers measure.
+    #[serde(skip_serializing_if = "is_default")]
+    pub metric_samples: Vec<MetricSamples>,
 }

@@ -12,8 +12,11 @@
 //! What many objects share is behind an [`Arc`](std::sync::Arc), so that a million replicas cost their identities only.
 
 pub mod affinity;
+pub mod autoscaling;
 pub mod cluster;
+pub mod cron;
 mod decimal;
+pub mod formula;
 pub mod hyperpod;
 pub mod instance_type;
 pub mod label;

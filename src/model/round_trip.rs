@@ -8,6 +8,8 @@ use super::affinity::{
     Affinity, NodeInclusionPolicy, NodeSelectorTerm, PodAffinityTerm, PreferredNodeTerm,
     TopologySpreadConstraint, WeightedPodAffinityTerm, WhenUnsatisfiable,
 };
+use super::autoscaling::full;
+use super::autoscaling::keda::{JobStrategy, ScaledJob, ScaledObject};
 use super::cluster::Snapshot;
 use super::hyperpod::{
     HyperpodCluster, HyperpodNodeClass, InstanceGroup, InstanceGroupStatus, Subnet,
@@ -532,6 +534,17 @@ fn full_snapshot() -> Snapshot {
             name: name("gang"),
             min_member: 4,
         }],
+        horizontal_pod_autoscalers: vec![full::hpa()],
+        scaled_objects: vec![full::scaled_object(), ScaledObject::default()],
+        scaled_jobs: vec![
+            full::scaled_job(JobStrategy::Custom {
+                queue_length_deduction: -2,
+                running_job_percentage: 0.5,
+            }),
+            full::scaled_job(JobStrategy::Eager),
+            ScaledJob::default(),
+        ],
+        metric_samples: vec![full::samples()],
         ..scale_snapshot()
     }
 }

@@ -104,7 +104,7 @@ pub struct Stand {
     pub value: u32,
     /// Whether they have the rule.
     pub owner: bool,
-    /// Whether the rule speaks of them.
+    /// Whether the rule has to count them ([`topology::phases`]).
     pub member: bool,
 }
 
@@ -133,7 +133,7 @@ pub enum DomainRule {
 }
 
 /// How a class takes part in a group of pods whose number on one node is limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct HostShare {
     /// The group.

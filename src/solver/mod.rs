@@ -3,7 +3,8 @@
 //!
 //! How a plan is found:
 //!
-//! 1. [`reduce`] leaves out the pods that nothing can hold, so that they disturb nobody.
+//! 1. [`reduce`] leaves out the pods that nothing can hold, so that they disturb nobody, and takes classes together that
+//!    are [`alike`].
 //! 2. [`values`] puts a price on every pod class: what a pod costs at least, bought alone or by its largest share.
 //! 3. [`candidates`] drops the options that another one beats in everything.
 //! 4. [`construct`] builds a whole plan from values: free room on [`existing`] nodes first, then new nodes, each seeded
@@ -20,6 +21,7 @@
 //! same plan everywhere. Floats choose what is tried; scores, which have none, choose what wins. `docs/DESIGN.md` tells
 //! the whole story.
 
+pub mod alike;
 pub mod bound;
 pub mod candidates;
 pub mod construct;

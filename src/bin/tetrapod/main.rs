@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => commands::explain::run(args),
         Command::Check(args) => commands::check::run(args),
         Command::Preflight(args) => commands::preflight::run(args),
+        Command::Scale(args) => commands::scale::run(args),
         Command::Generate(args) => commands::generate::run(args),
     };
     match result {

@@ -7,6 +7,7 @@
 //! the rule.
 
 use super::rules::{Identity, Kind, Rules};
+use crate::model::label::HOSTNAME;
 
 /// What one identity means for the dealing.
 #[derive(Debug, Clone, Default)]
@@ -48,13 +49,24 @@ pub fn profiles(rules: &Rules) -> Vec<Profile> {
     }
     owners.sort_unstable();
     owners.dedup();
+    let owns = |identity: &Identity, rule: usize| identity.owned.binary_search(&rule).is_ok();
+    let must = |identity: &Identity, at: usize, rule: usize| {
+        owns(identity, rule) || owners.binary_search(&(rule, knots[at])).is_ok()
+    };
+    // Where some are counted that do not have the rule, an order exists but may be hard to see; over domains everyone it
+    // speaks of is counted then, so that the finished plan is in balance as well.
+    let mut tangled = vec![false; rules.rules.len()];
+    for (at, identity) in rules.identities.iter().enumerate() {
+        for rule in &identity.member {
+            tangled[*rule] |= rules.rules[*rule].key.as_ref() != HOSTNAME
+                && !owns(identity, *rule)
+                && must(identity, at, *rule);
+        }
+    }
     let profile = |(at, identity): (usize, &Identity)| {
         let counts = |rule: &usize| match rules.rules[*rule].kind {
             Kind::Affinity | Kind::Anti => true,
-            Kind::Spread { .. } => {
-                identity.owned.binary_search(rule).is_ok()
-                    || owners.binary_search(&(*rule, knots[at])).is_ok()
-            }
+            Kind::Spread { .. } => tangled[*rule] || must(identity, at, *rule),
         };
         Profile {
             owned: identity.owned.clone(),
