@@ -23,14 +23,14 @@ const FIELDS: [&str; 21] = [
     "storageClasses",
     "csiNodes",
     "podGroups",
-    "horizontalPodAutoscalers",
-    "scaledObjects",
-    "scaledJobs",
-    "metricSamples",
     "nodeOverlays",
     "capacityBuffers",
     "podTemplates",
     "workloads",
+    "horizontalPodAutoscalers",
+    "scaledObjects",
+    "scaledJobs",
+    "metricSamples",
 ];
 
 #[derive(Debug, Clone, Copy)]

@@ -81,18 +81,6 @@ pub struct Snapshot {
     /// PodGroups.
     #[serde(skip_serializing_if = "is_default")]
     pub pod_groups: Vec<PodGroup>,
-    /// HorizontalPodAutoscalers.
-    #[serde(skip_serializing_if = "is_default")]
-    pub horizontal_pod_autoscalers: Vec<HorizontalPodAutoscaler>,
-    /// ScaledObjects.
-    #[serde(skip_serializing_if = "is_default")]
-    pub scaled_objects: Vec<ScaledObject>,
-    /// ScaledJobs.
-    #[serde(skip_serializing_if = "is_default")]
-    pub scaled_jobs: Vec<ScaledJob>,
-    /// What autoscalers measure.
-    #[serde(skip_serializing_if = "is_default")]
-    pub metric_samples: Vec<MetricSamples>,
     /// NodeOverlays.
     #[serde(skip_serializing_if = "is_default")]
     pub node_overlays: Vec<NodeOverlay>,
@@ -105,4 +93,16 @@ pub struct Snapshot {
     /// Deployments, ReplicaSets and StatefulSets that buffers refer to.
     #[serde(skip_serializing_if = "is_default")]
     pub workloads: Vec<Workload>,
+    /// HorizontalPodAutoscalers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub horizontal_pod_autoscalers: Vec<HorizontalPodAutoscaler>,
+    /// ScaledObjects.
+    #[serde(skip_serializing_if = "is_default")]
+    pub scaled_objects: Vec<ScaledObject>,
+    /// ScaledJobs.
+    #[serde(skip_serializing_if = "is_default")]
+    pub scaled_jobs: Vec<ScaledJob>,
+    /// What autoscalers measure.
+    #[serde(skip_serializing_if = "is_default")]
+    pub metric_samples: Vec<MetricSamples>,
 }
