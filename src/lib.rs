@@ -79,6 +79,7 @@
 //! | 7 | [`verify`](mod@verify) | the independent checker |
 //! | 7 | [`explain`] | reason trees and their text |
 //! | 8 | [`scheduler`] | the facade: [`schedule`], and its steps one by one |
+//! | 9 | [`provisioning`] | keeps HyperPod's capacity coming: a state machine without I/O |
 //! | 11 | [`shapes`] | scenarios of known shapes and random ones |
 //!
 //! [`schedule`] and [`verify`](fn@verify) are what most callers need. The modules between are public so that their steps
@@ -111,6 +112,7 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod problem;
+pub mod provisioning;
 pub mod scheduler;
 pub mod shapes;
 pub mod solver;
