@@ -80,6 +80,7 @@
 //! | 7 | [`explain`] | reason trees and their text |
 //! | 8 | [`scheduler`] | the facade: [`schedule`], and its steps one by one |
 //! | 9 | [`provisioning`] | keeps HyperPod's capacity coming: a state machine without I/O |
+//! | 10 | `sim` (feature) | worlds in virtual time |
 //! | 11 | [`shapes`] | scenarios of known shapes and random ones |
 //!
 //! [`schedule`] and [`verify`](fn@verify) are what most callers need. The modules between are public so that their steps
@@ -101,7 +102,8 @@
 //! None is on by default.
 //!
 //! * `yaml`: [`manifest::Reader`] also takes YAML and gzip.
-//! * `cli`: the command `tetrapod`; turns `yaml` on.
+//! * `sim`: a fake HyperPod in virtual time, and rehearsals of [`provisioning`] against it.
+//! * `cli`: the command `tetrapod`; turns `yaml` and `sim` on.
 
 #![forbid(unsafe_code)]
 
@@ -115,6 +117,8 @@ pub mod problem;
 pub mod provisioning;
 pub mod scheduler;
 pub mod shapes;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod solver;
 pub mod verify;
 pub mod view;

@@ -295,6 +295,11 @@ impl Machine {
             self.index.timers.remove(&(at, Timer::Order(id)));
             self.order_due(id);
         }
+        for document in self.state.statuses.clone() {
+            self.emit(Output::Status(document));
+        }
+        self.state.released.clear();
+        self.release();
     }
 
     fn take_call(&mut self, id: CallId) -> Option<Call> {

@@ -25,10 +25,6 @@ pub(super) mod price {
 pub(super) mod integer {
     use super::*;
 
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde passes a reference to the field"
-    )]
     pub(crate) fn serialize<S: Serializer>(value: &i128, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(value)
     }

@@ -37,6 +37,12 @@ impl Amount {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// In 10^-15 $ ms / h.
+    #[must_use]
+    pub fn exact(self) -> i128 {
+        self.0
+    }
+
     /// In dollars, rounded down to 10^-15.
     #[must_use]
     pub fn dollars(self) -> Price {
