@@ -100,17 +100,17 @@ impl Backoff {
         }
     }
 
-    /// Records a failure; the wait grows once for all nodes that fail together. Returns until when nobody tries.
+    /// Records a failure. Nodes that fail while it waits already tell nothing new: the wait does not grow, but it lasts
+    /// for at least the first wait from the last of them. Returns until when nobody tries.
     pub(super) fn fail(
         &mut self,
-        node: Option<NodeId>,
         policy: &BackoffPolicy,
         now: Timestamp,
         rng: &mut Rng,
     ) -> Timestamp {
-        if let Some(until) = self.until
-            && (now < until || (self.probe.is_some() && self.probe != node))
-        {
+        if let Some(until) = self.until.filter(|until| now < *until) {
+            let until = until.max(now.plus(policy.wait(1, rng)));
+            self.until = Some(until);
             return until;
         }
         self.failures = self.failures.saturating_add(1);
@@ -171,16 +171,17 @@ mod tests {
         let mut rng = Rng::new(2);
         let mut market = Backoff::default();
         assert_eq!(market.gate(at(0)), Gate::Open);
-        let until = market.fail(Some(NodeId(1)), &policy, at(0), &mut rng);
-        assert_eq!(market.fail(Some(NodeId(2)), &policy, at(1), &mut rng), until);
+        let until = market.fail(&policy, at(0), &mut rng);
+        let until = until.max(market.fail(&policy, at(1), &mut rng));
         assert_eq!(market.failures(), 1);
+        assert!(until < at(1 + 216 + 1), "it has not grown");
         assert_eq!(market.gate(at(10)), Gate::Wait(until));
         assert_eq!(market.gate(until), Gate::Probe);
         market.try_by(NodeId(3), until);
         assert_eq!(market.gate(until), Gate::Probing);
         market.give_up(NodeId(4));
         assert_eq!(market.gate(until), Gate::Probing, "not its probe");
-        let later = market.fail(Some(NodeId(3)), &policy, until, &mut rng);
+        let later = market.fail(&policy, until, &mut rng);
         assert!(later.since(until) > until.since(at(0)), "the wait has grown");
         market.try_by(NodeId(5), later);
         market.succeed();

@@ -107,12 +107,17 @@ impl Machine {
         let price = found.and_then(|o| o.price).unwrap_or(Price::ZERO);
         let name = found.map(|o| Name::clone(&o.instance_type));
         if let Some(name) = name {
-            let count = self.index.types.entry(name).or_default();
-            *count = if add {
+            let count = self.index.types.get(&name).copied().unwrap_or(0);
+            let count = if add {
                 count.saturating_add(1)
             } else {
                 count.saturating_sub(1)
             };
+            if count == 0 {
+                self.index.types.remove(&name);
+            } else {
+                self.index.types.insert(name, count);
+            }
         }
         if let Some(pool) = self.pool_mut(pool) {
             if add {

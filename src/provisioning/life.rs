@@ -486,7 +486,6 @@ impl Machine {
         let (until, failures) = self.state.offers.fail(
             offering,
             scope,
-            Some(id),
             &policy,
             now,
             &mut self.state.rng,

@@ -114,13 +114,13 @@ impl<'de> Deserialize<'de> for Machine {
 }
 
 impl Machine {
-    /// A machine that knows nothing yet. Its client tokens and its jitter follow from `seed`; two machines of one account
+    /// A machine that knows nothing of the cluster yet, at `now`. Its client tokens and its jitter follow from `seed`; two machines of one account
     /// need different seeds.
     #[must_use]
-    pub fn new(seed: u64, config: Config) -> Self {
+    pub fn new(seed: u64, config: Config, now: Timestamp) -> Self {
         let mut machine = Self::resume(State {
             seed,
-            now: Timestamp::from_millis(i64::MIN),
+            now,
             rng: Rng::new(seed),
             next_order: Counter::default(),
             next_node: Counter::default(),

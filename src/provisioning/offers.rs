@@ -200,7 +200,6 @@ impl Offers {
         &mut self,
         id: OfferingId,
         scope: Scope,
-        node: Option<NodeId>,
         policy: &BackoffPolicy,
         now: Timestamp,
         rng: &mut Rng,
@@ -210,7 +209,7 @@ impl Offers {
         };
         let (market, group) = (entry.market, entry.group);
         let mut fail = |backoff: &mut Backoff| {
-            let until = backoff.fail(node, policy, now, rng);
+            let until = backoff.fail(policy, now, rng);
             (until, backoff.failures())
         };
         match scope {
@@ -263,13 +262,10 @@ impl Offers {
         }
     }
 
-    /// Everything that is blocked now. O(offerings).
-    pub(super) fn all_blocked(
-        &self,
-        now: Timestamp,
-    ) -> impl Iterator<Item = (&Offering, Unavailability)> {
-        (0..).zip(&self.entries).filter_map(move |(id, entry)| {
-            Some((&entry.offering, self.blocked(OfferingId(id), now)?))
-        })
+    /// All offerings.
+    pub(super) fn all(&self) -> impl Iterator<Item = (OfferingId, &Offering)> {
+        (0..)
+            .zip(&self.entries)
+            .map(|(id, entry)| (OfferingId(id), &entry.offering))
     }
 }

@@ -15,6 +15,8 @@ use crate::base::time::{Span, Timestamp};
 use crate::model::resources::Name;
 use crate::plan::PlannedClaim;
 
+/// How often in a row a planner may try other offerings for the same pods at once.
+const RETURNS_AT_ONCE: u32 = 3;
 /// How long it is remembered that pods got a node, for plans made from older snapshots.
 const PLAN_AGE_MAX: Span = Span::from_secs(15 * 60);
 /// The longest an order waits to be tried again.
@@ -30,6 +32,12 @@ pub(super) struct Order {
     /// In the order in which to try them.
     pub(super) options: Vec<OfferingId>,
     pub(super) step: Step,
+    /// How often its pods were handed back in a row.
+    #[serde(default)]
+    pub(super) returns: u32,
+    /// Whether it keeps still until it is tried again: its pods have gone to and fro a few times, and nothing has changed.
+    #[serde(default)]
+    pub(super) quiet: bool,
 }
 
 /// Where an order is.
@@ -91,7 +99,7 @@ impl Machine {
         let mut repriced = false;
         for claim in plan.claims {
             let wanted = !claim.pods.is_empty();
-            let pods = self.uncovered(&claim.pods, plan.made_at);
+            let (pods, returns) = self.uncovered(&claim.pods, plan.made_at);
             if wanted && pods.is_empty() {
                 self.notice(
                     false,
@@ -139,6 +147,8 @@ impl Machine {
                     workloads,
                     options,
                     step: Step::Waiting,
+                    returns,
+                    quiet: returns > RETURNS_AT_ONCE,
                 },
             );
             self.wait(id, pool);
@@ -148,8 +158,10 @@ impl Machine {
         }
     }
 
-    /// Those of `pods` that nothing is coming for; orders that only wait to be tried again give theirs up.
-    fn uncovered(&mut self, pods: &[Name], made_at: Timestamp) -> Vec<Name> {
+    /// Those of `pods` that nothing is coming for, and how often they have been handed back; orders that only wait to be
+    /// tried again give theirs up.
+    fn uncovered(&mut self, pods: &[Name], made_at: Timestamp) -> (Vec<Name>, u32) {
+        let mut returns = 0;
         let mut left = Vec::with_capacity(pods.len());
         for pod in pods {
             match self.state.covers.get(pod).copied() {
@@ -158,6 +170,7 @@ impl Machine {
                     if let Some(order) = self.state.orders.get(&id)
                         && matches!(order.step, Step::HandedBack(_))
                     {
+                        returns = returns.max(order.returns);
                         self.drop_pod(id, pod);
                         left.push(Name::clone(pod));
                     }
@@ -165,7 +178,7 @@ impl Machine {
                 Some(Cover::Ready(_)) | None => left.push(Name::clone(pod)),
             }
         }
-        left
+        (left, returns)
     }
 
     /// Takes `pod` out of an order; an order without pods ends, and its node becomes a spare one.
@@ -318,18 +331,25 @@ impl Machine {
                 return refused(format!("HyperpodNodeClass {} does not name it", class.name));
             }
         }
-        let config = self.group_config(group);
-        if let Some(fault) = config.and_then(|g| g.faults.first()) {
-            return refused(fault.as_ref().to_owned());
-        }
-        match self.state.cluster.as_ref().map(|c| c.groups.get(group)) {
-            Some(Some(status)) if &**status == "InService" => {}
-            Some(Some(status)) => return refused(format!("its status is {status}")),
-            Some(None) => return refused("the cluster has no such group".to_owned()),
-            None => {}
+        if let Some(reason) = self.group_refusal(group) {
+            return Some(Unavailability::Group(reason));
         }
         let blocked = self.state.offers.blocked(option, self.state.now);
         blocked.or_else(|| self.guard(pool_id, option))
+    }
+
+    /// Why nothing can be added to `group` at all.
+    pub(super) fn group_refusal(&self, group: &Name) -> Option<Name> {
+        let config = self.group_config(group);
+        if let Some(fault) = config.and_then(|g| g.faults.first()) {
+            return Some(Name::clone(fault));
+        }
+        match self.state.cluster.as_ref().map(|c| c.groups.get(group)) {
+            Some(Some(status)) if &**status == "InService" => None,
+            Some(Some(status)) => Some(Name::from(format!("its status is {status}"))),
+            Some(None) => Some(Name::from("the cluster has no such group")),
+            None => None,
+        }
     }
 
     fn class(&self, name: &Name) -> Option<&ClassConfig> {
@@ -386,6 +406,7 @@ impl Machine {
         let jitter = i64::try_from(self.state.rng.below(5_000)).unwrap_or(0);
         let retry = self.after(retry.plus(Span::from_millis(jitter)));
         let without = self.named(without);
+        let mut quiet = false;
         let retry_at = if closed {
             self.end_order(id);
             for pod in &pods {
@@ -395,17 +416,21 @@ impl Machine {
         } else {
             if let Some(order) = self.state.orders.get_mut(&id) {
                 order.step = Step::HandedBack(retry);
+                order.returns = order.returns.saturating_add(1);
+                quiet = std::mem::take(&mut order.quiet);
             }
             self.index.timers.insert((retry, Timer::Order(id)));
             Some(retry)
         };
-        self.emit(Output::Replan(Replan {
-            order: Some(id),
-            pods,
-            node: None,
-            without,
-            retry_at,
-        }));
+        if !quiet {
+            self.emit(Output::Replan(Replan {
+                order: Some(id),
+                pods,
+                node: None,
+                without,
+                retry_at,
+            }));
+        }
     }
 
     fn named(

@@ -50,13 +50,21 @@ impl Machine {
         Some(&self.pool(node.pool)?.config.name)
     }
 
-    /// Offerings that have failed lately and are not to be planned with. O(offerings).
+    /// Offerings of plans so far that are not to be planned with now: they have failed lately, or their group cannot be
+    /// added to. O(offerings).
     #[must_use]
     pub fn unavailable(&self) -> Vec<(Offering, Unavailability)> {
+        let now = self.state.now;
         self.state
             .offers
-            .all_blocked(self.state.now)
-            .map(|(offering, reason)| (offering.clone(), reason))
+            .all()
+            .filter_map(|(id, offering)| {
+                let group = self.group_refusal(&offering.instance_group);
+                let reason = group
+                    .map(Unavailability::Group)
+                    .or_else(|| self.state.offers.blocked(id, now))?;
+                Some((offering.clone(), reason))
+            })
             .collect()
     }
 

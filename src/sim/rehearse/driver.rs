@@ -78,7 +78,7 @@ impl Driver {
     pub(super) fn new(seed: u64, options: Options) -> Self {
         let mut world = World::new(seed);
         let start = Timestamp::from_millis(START);
-        let machine = Machine::new(seed, world.config.clone());
+        let machine = Machine::new(seed, world.config.clone(), start);
         let plans = std::mem::take(&mut world.plans);
         let blows = std::mem::take(&mut world.blows);
         let calm_at = world.calm_at;
@@ -321,6 +321,7 @@ impl Driver {
     /// Gives the machine an input, carries out what it asks for, and checks it all.
     fn give(&mut self, input: Input) -> Result<(), Violation> {
         self.note(&input);
+        if std::env::var_os("PVTRACE").is_some() { let t = format!("{input:?}"); eprintln!("{} {} IN {}", self.figures.steps, self.now, &t[..t.len().min(600)]); }//DBG
         self.figures.steps += 1;
         self.machine.handle(input, self.now);
         if self.options.crash && self.rng.below(24) == 0 {
@@ -443,6 +444,7 @@ impl Driver {
     }
 
     fn carry_out(&mut self, output: Output) -> Result<(), Violation> {
+        if std::env::var_os("PVTRACE").is_some() { let t = format!("{output:?}"); eprintln!("      OUT {}", &t[..t.len().min(900)]); }//DBG
         if let Some(trace) = &mut self.trace {
             serde_json::to_writer(trace, &output).map_err(|e| Violation::Stored(e.to_string()))?;
         }
@@ -541,7 +543,7 @@ impl Driver {
             return;
         }
         let unavailable = self.machine.unavailable();
-        let mut claims = Vec::new();
+        let (mut claims, mut nowhere) = (Vec::new(), Vec::new());
         for (at, pool) in self.world.pools.iter().enumerate() {
             let of_pool: Vec<Name> = pods
                 .iter()
@@ -563,7 +565,16 @@ impl Driver {
                 })
                 .cloned()
                 .collect();
-            claims.extend(claim(pool, &offerings, of_pool));
+            if offerings.is_empty() {
+                nowhere.extend(of_pool);
+            } else {
+                claims.extend(claim(pool, &offerings, of_pool));
+            }
+        }
+        // Pods that nothing can be planned for are planned again after a while.
+        if !nowhere.is_empty() {
+            let at = self.now.plus(Span::from_secs(30)).max(self.within(60_000));
+            self.at(at, Task::PlanAgain(nowhere));
         }
         if !claims.is_empty() {
             let plan = AcceptedPlan::of(claims, self.now);

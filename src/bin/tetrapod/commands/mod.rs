@@ -5,6 +5,7 @@ pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod plan;
 pub(crate) mod preflight;
+pub(crate) mod rehearse;
 
 use std::process::ExitCode;
 
