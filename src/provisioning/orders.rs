@@ -188,6 +188,11 @@ impl Machine {
             return;
         };
         order.pods.retain(|of| of != pod);
+        if let Step::Launched(node) = order.step
+            && let Some(node) = self.state.nodes.get_mut(&node)
+        {
+            node.pods.retain(|of| of != pod);
+        }
         if order.pods.is_empty()
             && let Some(order) = self.end_order(id)
             && let Step::Launched(node) = order.step

@@ -272,6 +272,11 @@ impl Fake {
         self.quotas.insert(Name::clone(instance_type), quota);
     }
 
+    /// All quotas are raised beyond need.
+    pub fn lift_quotas(&mut self) {
+        self.quotas.clear();
+    }
+
     /// The status of a group.
     pub fn set_group_status(&mut self, group: &str, status: &str) {
         if let Some(group) = self.groups.get_mut(group) {

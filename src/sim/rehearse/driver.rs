@@ -211,7 +211,11 @@ impl Driver {
             Task::Delete(call, request) => self.delete_arrives(call, &request),
             Task::Register(instance) => self.world.fake.register(&instance),
             Task::Drain(instance) => self.world.fake.drain(&instance, Span::from_secs(60)),
-            Task::Plan(claims) => {
+            Task::Plan(mut claims) => {
+                for claim in &mut claims {
+                    claim.pods.retain(|pod| !self.withdrawn.contains(pod));
+                }
+                claims.retain(|claim| !claim.pods.is_empty());
                 let plan = AcceptedPlan::of(claims, self.now);
                 let at = self.within(10_000);
                 self.at(at, Task::Give(Box::new(Input::Plan(plan))));
@@ -239,6 +243,7 @@ impl Driver {
             Task::Calm => {
                 self.act = Act::Calm(self.now);
                 self.world.fake.set_weather(Weather::default());
+                self.world.fake.lift_quotas();
             }
         }
         Ok(false)
