@@ -125,10 +125,7 @@ impl Machine {
                 due: now,
             },
         );
-        match self.state.gate {
-            Some(gate) => self.arm_call(id, gate),
-            None => self.send(id),
-        }
+        self.send(id);
     }
 
     fn arm_call(&mut self, id: CallId, at: Timestamp) {
@@ -200,9 +197,6 @@ impl Machine {
 
     /// Asks to delete the nodes that are due for it.
     pub(super) fn call_delete(&mut self) {
-        if self.state.gate.is_some() {
-            return;
-        }
         while !self.index.queued.is_empty() {
             let mut nodes = Vec::new();
             while nodes.len() < MAX_DELETES

@@ -256,7 +256,8 @@ impl Machine {
 
     /// Launches what may be launched, deletes what may be deleted.
     pub(super) fn pump(&mut self) {
-        if self.blocker().is_some() {
+        // Nothing is decided that could not be asked for now: it might be decided otherwise later.
+        if self.state.gate.is_some() || self.blocker().is_some() {
             return;
         }
         let pools: Vec<PoolId> = self.index.waiting.iter().copied().collect();

@@ -345,6 +345,11 @@ impl Checks {
         self.failed_at.remove(market);
     }
 
+    /// Nobody needs a node for the pod any more; a plan that is on its way may still name it.
+    pub(super) fn withdrawn(&mut self, pod: &Name) {
+        self.last_of_pod.remove(pod);
+    }
+
     /// Every logical id of ours in the fake is a node of the machine.
     pub(super) fn leaks(&self, machine: &Machine, fake: &Fake) -> Result<(), Violation> {
         let leaked = fake.logical_ids().find(|logical| {

@@ -212,8 +212,12 @@ impl Driver {
             Task::Register(instance) => self.world.fake.register(&instance),
             Task::Drain(instance) => self.world.fake.drain(&instance, Span::from_secs(60)),
             Task::Plan(mut claims) => {
+                // A restarted controller may have planned them already.
+                let placed = self.placed();
                 for claim in &mut claims {
-                    claim.pods.retain(|pod| !self.withdrawn.contains(pod));
+                    claim.pods.retain(|pod| {
+                        !self.withdrawn.contains(pod) && !placed.contains(pod)
+                    });
                 }
                 claims.retain(|claim| !claim.pods.is_empty());
                 let plan = AcceptedPlan::of(claims, self.now);
@@ -257,6 +261,7 @@ impl Driver {
             Blow::Withdraw(at) => {
                 if let Some(pod) = self.pods.keys().nth(at).cloned() {
                     self.withdrawn.insert(Name::clone(&pod));
+                    self.checks.withdrawn(&pod);
                     self.give(Input::Withdraw(vec![pod]))?;
                 }
             }
@@ -326,7 +331,6 @@ impl Driver {
     /// Gives the machine an input, carries out what it asks for, and checks it all.
     fn give(&mut self, input: Input) -> Result<(), Violation> {
         self.note(&input);
-        if std::env::var_os("PVTRACE").is_some() { let t = format!("{input:?}"); eprintln!("{} {} IN {}", self.figures.steps, self.now, &t[..t.len().min(600)]); }//DBG
         self.figures.steps += 1;
         self.machine.handle(input, self.now);
         if self.options.crash && self.rng.below(24) == 0 {
@@ -380,16 +384,11 @@ impl Driver {
         self.machine.handle(Input::Restarted, self.now);
         let outputs = self.drain()?;
         self.observe_ready();
-        let ready: BTreeSet<&Name> = self
-            .bound
-            .iter()
-            .filter(|(id, _)| self.machine.node(**id).is_some_and(|n| !n.is_leaving()))
-            .flat_map(|(_, pods)| pods)
-            .collect();
+        let placed = self.placed();
         let pending: Vec<Name> = self
             .pods
             .keys()
-            .filter(|pod| !ready.contains(pod))
+            .filter(|pod| !placed.contains(pod))
             .cloned()
             .collect();
         self.later_plan_again(pending);
@@ -449,7 +448,6 @@ impl Driver {
     }
 
     fn carry_out(&mut self, output: Output) -> Result<(), Violation> {
-        if std::env::var_os("PVTRACE").is_some() { let t = format!("{output:?}"); eprintln!("      OUT {}", &t[..t.len().min(900)]); }//DBG
         if let Some(trace) = &mut self.trace {
             serde_json::to_writer(trace, &output).map_err(|e| Violation::Stored(e.to_string()))?;
         }
@@ -548,11 +546,16 @@ impl Driver {
             return;
         }
         let unavailable = self.machine.unavailable();
+        let placed = self.placed();
         let (mut claims, mut nowhere) = (Vec::new(), Vec::new());
         for (at, pool) in self.world.pools.iter().enumerate() {
             let of_pool: Vec<Name> = pods
                 .iter()
-                .filter(|pod| self.pods.get(*pod) == Some(&at) && !self.withdrawn.contains(*pod))
+                .filter(|pod| {
+                    self.pods.get(*pod) == Some(&at)
+                        && !self.withdrawn.contains(*pod)
+                        && !placed.contains(*pod)
+                })
                 .cloned()
                 .collect();
             if of_pool.is_empty() {
@@ -641,14 +644,18 @@ impl Driver {
         }
     }
 
-    /// A pod that has no node and should: limits do not forbid it.
-    fn without_node(&self) -> Option<(Name, String)> {
-        let placed: BTreeSet<&Name> = self
-            .bound
+    /// Pods on nodes that stay.
+    fn placed(&self) -> BTreeSet<&Name> {
+        self.bound
             .iter()
             .filter(|(id, _)| self.machine.node(**id).is_some_and(|n| !n.is_leaving()))
             .flat_map(|(_, pods)| pods)
-            .collect();
+            .collect()
+    }
+
+    /// A pod that has no node and should: limits do not forbid it.
+    fn without_node(&self) -> Option<(Name, String)> {
+        let placed = self.placed();
         self.pods
             .keys()
             .find(|pod| {
