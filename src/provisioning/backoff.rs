@@ -182,7 +182,10 @@ mod tests {
         market.give_up(NodeId(4));
         assert_eq!(market.gate(until), Gate::Probing, "not its probe");
         let later = market.fail(&policy, until, &mut rng);
-        assert!(later.since(until) > until.since(at(0)), "the wait has grown");
+        assert!(
+            later.since(until) > until.since(at(0)),
+            "the wait has grown"
+        );
         market.try_by(NodeId(5), later);
         market.succeed();
         assert_eq!(market.gate(later), Gate::Open);

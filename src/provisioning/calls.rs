@@ -145,7 +145,11 @@ impl Machine {
         };
         call.tries = call.tries.saturating_add(1);
         call.sent = true;
-        let output = self.state.calls.get(&id).and_then(|call| self.body(id, call));
+        let output = self
+            .state
+            .calls
+            .get(&id)
+            .and_then(|call| self.body(id, call));
         if let Some(output) = output {
             self.emit(output);
         }

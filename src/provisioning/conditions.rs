@@ -81,7 +81,10 @@ fn of_class(
         .map(AsRef::as_ref)
         .collect();
     let exist = match cluster {
-        None => Finding::unknown("ClusterNotDescribed", "the cluster's record is not known yet"),
+        None => Finding::unknown(
+            "ClusterNotDescribed",
+            "the cluster's record is not known yet",
+        ),
         Some(_) if missing.is_empty() => Finding::fine("InstanceGroupReady"),
         Some(_) => Finding::wrong(
             "InstanceGroupNotFound",
@@ -102,7 +105,10 @@ fn of_class(
     } else {
         Finding::wrong(
             "SubnetsNotFound",
-            format!("the zones of the subnets of {} are not known", lost.join(", ")),
+            format!(
+                "the zones of the subnets of {} are not known",
+                lost.join(", ")
+            ),
         )
     };
     let enabled = match cluster.map(|c| &c.blocker) {
@@ -145,7 +151,11 @@ fn of_pool(
         ),
         Some((_, document)) => match document.conditions.iter().find(|c| &*c.kind == "Ready") {
             Some(ready) if &*ready.status != "True" => Finding {
-                status: if &*ready.status == "False" { Some(false) } else { None },
+                status: if &*ready.status == "False" {
+                    Some(false)
+                } else {
+                    None
+                },
                 reason: Cow::Borrowed("NodeClassNotReady"),
                 message: format!("HyperpodNodeClass {}: {}", class_name(pool), ready.message),
             },

@@ -133,12 +133,32 @@ mod tests {
     #[test]
     fn capacity_failures_are_errors_of_instances_that_say_so_m19() {
         for (level, message, expected) in [
-            ("Error", "Insufficient capacity for ml.p5.48xlarge", EventKind::InsufficientCapacity),
-            ("Error", "we do NOT have: not sufficient capacity", EventKind::InsufficientCapacity),
-            ("Error", "InsufficientInstanceCapacity", EventKind::InsufficientCapacity),
+            (
+                "Error",
+                "Insufficient capacity for ml.p5.48xlarge",
+                EventKind::InsufficientCapacity,
+            ),
+            (
+                "Error",
+                "we do NOT have: not sufficient capacity",
+                EventKind::InsufficientCapacity,
+            ),
+            (
+                "Error",
+                "InsufficientInstanceCapacity",
+                EventKind::InsufficientCapacity,
+            ),
             ("Warn", "Insufficient capacity", EventKind::Unknown),
-            ("Error", "insufficient permissions", EventKind::InstanceFailed),
-            ("Error", "the capacity block has ended", EventKind::InstanceFailed),
+            (
+                "Error",
+                "insufficient permissions",
+                EventKind::InstanceFailed,
+            ),
+            (
+                "Error",
+                "the capacity block has ended",
+                EventKind::InstanceFailed,
+            ),
         ] {
             let mut event = event("Instance", level);
             event.failure_message = Some(Name::from(message));

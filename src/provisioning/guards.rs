@@ -163,7 +163,12 @@ impl Machine {
         {
             return guard(format!("the quota of {quota} {}", offering.instance_type));
         }
-        let live = self.state.pools.iter().map(|p| u64::from(p.live)).sum::<u64>();
+        let live = self
+            .state
+            .pools
+            .iter()
+            .map(|p| u64::from(p.live))
+            .sum::<u64>();
         if let Some(quota) = config.quotas.any_type()
             && live >= u64::from(quota)
         {
@@ -184,7 +189,10 @@ impl Machine {
             if let Some(cap) = pool.config.price_cap
                 && pool.hourly.saturating_add(price) > cap.as_femto()
             {
-                return guard(format!("NodePool {}'s price cap of {cap} $/h", pool.config.name));
+                return guard(format!(
+                    "NodePool {}'s price cap of {cap} $/h",
+                    pool.config.name
+                ));
             }
         }
         let (size, known) = self.size_of(offering_id);
@@ -192,8 +200,7 @@ impl Machine {
             limits
                 .iter()
                 .find(|(name, limit)| {
-                    usage.amount(name) + size.amount(name) > *limit
-                        || (!known && &***name != NODES)
+                    usage.amount(name) + size.amount(name) > *limit || (!known && &***name != NODES)
                 })
                 .map(|(name, limit)| format!("limit of {limit} {name}"))
         };
@@ -223,9 +230,15 @@ impl Machine {
         let now = self.state.now;
         let pause = self.state.config.breaker_pause;
         let until = self.after(now.plus(pause));
-        let Some(pool) = self.pool_mut(id) else { return };
+        let Some(pool) = self.pool_mut(id) else {
+            return;
+        };
         pool.failures.push_back(now);
-        while pool.failures.front().is_some_and(|at| now.since(*at) > FAILURE_MEMORY) {
+        while pool
+            .failures
+            .front()
+            .is_some_and(|at| now.since(*at) > FAILURE_MEMORY)
+        {
             pool.failures.pop_front();
         }
         let failed = u32::try_from(pool.failures.len()).unwrap_or(u32::MAX);

@@ -19,7 +19,9 @@ const OPEN_TO_CORRECTIONS: Span = Span::from_secs(24 * 3600);
 const MILLIS_PER_HOUR: i128 = 3_600_000;
 
 /// An exact amount: price per hour times milliseconds, in 10^-15 $ ms / h.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Amount(#[serde(with = "exact::integer")] i128);
 
@@ -291,9 +293,16 @@ mod tests {
     #[test]
     fn a_node_costs_from_lifecycle_start_to_termination_h33() {
         let mut ledger = ledger("3.6");
-        assert_eq!(ledger.totals(at(999)).total, Amount::default(), "no instance yet");
+        assert_eq!(
+            ledger.totals(at(999)).total,
+            Amount::default(),
+            "no instance yet"
+        );
         ledger.started("l-1", &name("i-1"), at(100));
-        assert_eq!(ledger.totals(at(200)).total.dollars(), "0.1".parse().unwrap());
+        assert_eq!(
+            ledger.totals(at(200)).total.dollars(),
+            "0.1".parse().unwrap()
+        );
         ledger.ended("l-1", &name("i-1"), at(300));
         ledger.started("l-1", &name("i-2"), at(400));
         let totals = ledger.totals(at(500));
@@ -309,7 +318,11 @@ mod tests {
     fn late_and_doubled_events_correct_what_was_only_noticed_h33() {
         let mut ledger = ledger("1");
         ledger.ended("l-1", &name("i-1"), at(300));
-        assert_eq!(ledger.totals(at(900)).total, Amount::default(), "no start known");
+        assert_eq!(
+            ledger.totals(at(900)).total,
+            Amount::default(),
+            "no start known"
+        );
         for _ in 0..2 {
             ledger.started("l-1", &name("i-1"), at(100));
             ledger.only("l-1", Some(&name("i-2")), at(700));
@@ -333,7 +346,10 @@ mod tests {
         let mut ledger = ledger("not known");
         ledger.started("l-1", &name("i-1"), at(1));
         let totals = ledger.totals(at(3));
-        assert_eq!((totals.total, totals.unpriced_millis), (Amount::default(), 2000));
+        assert_eq!(
+            (totals.total, totals.unpriced_millis),
+            (Amount::default(), 2000)
+        );
         assert!(totals.pools.is_empty());
     }
 }

@@ -65,13 +65,14 @@ impl Machine {
                 node.since.plus(pool.deadlines.initialization),
                 WakeReason::InitializationDeadline,
             )),
-            Phase::Initialized => node
-                .unhealthy_since
-                .zip(pool.repair_after)
-                .map(|(since, after)| {
-                    let at = since.plus(after);
-                    (node.repair_at.unwrap_or(at).max(at), WakeReason::Repair)
-                }),
+            Phase::Initialized => {
+                node.unhealthy_since
+                    .zip(pool.repair_after)
+                    .map(|(since, after)| {
+                        let at = since.plus(after);
+                        (node.repair_at.unwrap_or(at).max(at), WakeReason::Repair)
+                    })
+            }
             Phase::Draining => node.grace_until.map(|at| (at, WakeReason::GraceOver)),
             Phase::Deleting => match node.deletion {
                 Deletion::Waiting => {
@@ -102,9 +103,7 @@ impl Machine {
             return;
         };
         let old = node.due;
-        let new = self
-            .deadline(node)
-            .map(|(at, why)| (self.after(at), why));
+        let new = self.deadline(node).map(|(at, why)| (self.after(at), why));
         if let Some((at, _)) = old {
             self.index.timers.remove(&(at, Timer::Node(id)));
         }
@@ -171,7 +170,12 @@ impl Machine {
     }
 
     fn advance(&mut self, id: NodeId, phase: Phase) {
-        if self.state.nodes.get(&id).is_some_and(|node| node.phase < phase) {
+        if self
+            .state
+            .nodes
+            .get(&id)
+            .is_some_and(|node| node.phase < phase)
+        {
             self.set_phase(id, phase);
         }
     }
@@ -483,13 +487,10 @@ impl Machine {
         let offering = node.offering;
         let now = self.state.now;
         let policy = self.state.config.capacity_backoff;
-        let (until, failures) = self.state.offers.fail(
-            offering,
-            scope,
-            &policy,
-            now,
-            &mut self.state.rng,
-        );
+        let (until, failures) =
+            self.state
+                .offers
+                .fail(offering, scope, &policy, now, &mut self.state.rng);
         if let Some(offering) = self.state.offers.get(offering) {
             let text = format!(
                 "{} {} in {} of {}: failure {failures} in a row, not tried before {until}",
@@ -568,7 +569,9 @@ impl Machine {
         let Some(node) = self.state.nodes.get(&id) else {
             return;
         };
-        let hold = self.pool(node.pool).map_or(Span::ZERO, |pool| pool.config.hold);
+        let hold = self
+            .pool(node.pool)
+            .map_or(Span::ZERO, |pool| pool.config.hold);
         let Some(node) = self.state.nodes.get_mut(&id) else {
             return;
         };
@@ -590,7 +593,13 @@ impl Machine {
             return;
         }
         let pool = node.pool;
-        self.notice(true, "NodeVanished", "D-109", id.to_string(), how.to_owned());
+        self.notice(
+            true,
+            "NodeVanished",
+            "D-109",
+            id.to_string(),
+            how.to_owned(),
+        );
         match self.detach(id) {
             Some(order) => {
                 self.count_failure(pool);

@@ -194,7 +194,9 @@ impl Machine {
         }
         for (number, pool) in (0..).zip(&state.pools) {
             let id = PoolId(number);
-            index.by_pool_name.insert(Name::clone(&pool.config.name), id);
+            index
+                .by_pool_name
+                .insert(Name::clone(&pool.config.name), id);
             if let Some(at) = pool.breaker_until {
                 index.timers.insert((at, Timer::Pool(id)));
             }

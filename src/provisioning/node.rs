@@ -10,7 +10,10 @@ use crate::model::resources::Name;
 /// Where a node is in its life. A phase is never lost but by the replacement of the instance, which leads back to
 /// `Accepted`, and every phase but the last two has a deadline while somebody waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_enums, reason = "closed: the life cycle is the machine's own")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "closed: the life cycle is the machine's own"
+)]
 pub enum Phase {
     /// In a request without an answer.
     Requested,

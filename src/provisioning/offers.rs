@@ -168,17 +168,20 @@ impl Offers {
             Gate::Wait(until) => Some(*until),
             Gate::Open | Gate::Probe | Gate::Probing => None,
         });
-        waits
-            .max()
-            .map(Unavailability::BackingOff)
-            .or_else(|| gates.contains(&Gate::Probing).then_some(Unavailability::Probing))
+        waits.max().map(Unavailability::BackingOff).or_else(|| {
+            gates
+                .contains(&Gate::Probing)
+                .then_some(Unavailability::Probing)
+        })
     }
 
     fn backoffs(&mut self, id: OfferingId) -> impl Iterator<Item = &mut Backoff> {
         let entry = at_mut(&mut self.entries, id.0);
         let (market, group) = entry
             .as_ref()
-            .map_or((MarketId(u32::MAX), GroupId(u32::MAX)), |e| (e.market, e.group));
+            .map_or((MarketId(u32::MAX), GroupId(u32::MAX)), |e| {
+                (e.market, e.group)
+            });
         let market = at_mut(&mut self.markets, market.0).map(|m| &mut m.backoff);
         let group = at_mut(&mut self.groups, group.0).map(|g| &mut g.backoff);
         let own = entry.map(|e| &mut e.backoff);

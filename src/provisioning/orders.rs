@@ -89,7 +89,10 @@ impl Machine {
                 "PlanTooOld",
                 "M-11",
                 "plan".to_owned(),
-                format!("it was made from a snapshot of {}; make a new one", plan.made_at),
+                format!(
+                    "it was made from a snapshot of {}; make a new one",
+                    plan.made_at
+                ),
             );
             for claim in plan.claims {
                 self.hand_over(claim.pods, Vec::new());
@@ -397,7 +400,9 @@ impl Machine {
         };
         let pods = order.pods.clone();
         let pool_id = order.pool;
-        let closed = self.pool(pool_id).is_none_or(super::guards::Pool::is_closed);
+        let closed = self
+            .pool(pool_id)
+            .is_none_or(super::guards::Pool::is_closed);
         let now = self.state.now;
         let earliest = without.iter().filter_map(|(_, reason)| match reason {
             Unavailability::BackingOff(until) => Some(*until),
@@ -439,10 +444,7 @@ impl Machine {
         }
     }
 
-    fn named(
-        &self,
-        without: Vec<(OfferingId, Unavailability)>,
-    ) -> Vec<(Offering, Unavailability)> {
+    fn named(&self, without: Vec<(OfferingId, Unavailability)>) -> Vec<(Offering, Unavailability)> {
         without
             .into_iter()
             .filter_map(|(id, reason)| Some((self.state.offers.get(id)?.clone(), reason)))
@@ -467,7 +469,9 @@ impl Machine {
             return;
         };
         for pod in &order.pods {
-            self.state.covers.insert(Name::clone(pod), Cover::Ready(now));
+            self.state
+                .covers
+                .insert(Name::clone(pod), Cover::Ready(now));
             self.state.ready_covers.insert((now, Name::clone(pod)));
         }
     }
@@ -498,7 +502,9 @@ impl Machine {
         let Some(node) = self.state.nodes.get_mut(&node_id) else {
             return;
         };
-        self.index.spares.remove(&(node.pool, node.offering, node_id));
+        self.index
+            .spares
+            .remove(&(node.pool, node.offering, node_id));
         node.order = Some(id);
         node.pods = pods;
         node.hold_until = None;
@@ -521,7 +527,10 @@ impl Machine {
 /// The offerings of a claim: the chosen one, then the fall-backs; those of no instance group are left out.
 fn offerings(claim: &PlannedClaim) -> Vec<Offering> {
     let mut all: Vec<Offering> = Vec::with_capacity(1 + claim.fallbacks.len());
-    for (at, of) in std::iter::once(&claim.cheapest).chain(&claim.fallbacks).enumerate() {
+    for (at, of) in std::iter::once(&claim.cheapest)
+        .chain(&claim.fallbacks)
+        .enumerate()
+    {
         let own = claim.instance_group.as_ref().filter(|_| at == 0);
         let Some(group) = of.instance_group.as_ref().or(own) else {
             continue;

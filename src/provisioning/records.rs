@@ -507,6 +507,5 @@ fn release_key(kind: &str, name: &Name) -> Name {
 }
 
 fn refers(pool: &Pool, class: &Name) -> bool {
-    pool.config.node_class == *class
-        && (pool.live > 0 || (pool.configured && !pool.config.deleted))
+    pool.config.node_class == *class && (pool.live > 0 || (pool.configured && !pool.config.deleted))
 }

@@ -43,13 +43,7 @@ impl Machine {
         node.why = Some(Name::from(why));
         let (joined, offering) = (node.joined, node.offering);
         self.state.offers.give_up(offering, id);
-        self.notice(
-            false,
-            "NodeGoes",
-            "H-26",
-            id.to_string(),
-            why.to_owned(),
-        );
+        self.notice(false, "NodeGoes", "H-26", id.to_string(), why.to_owned());
         if joined {
             self.drain(id, until);
         } else {

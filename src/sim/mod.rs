@@ -1,7 +1,9 @@
 //! Tenth floor (feature `sim`): worlds with a clock of their own, to drive the floors below through their public API.
 //!
-//! [`hyperpod`] is a fake of HyperPod's node operations, [`rehearse`] runs the provisioning machine against it through
-//! seeded schedules of faults and checks what must hold after every step.
+//! [`hyperpod`] is a fake of HyperPod's node operations, [`pilot`] a controller that drives the provisioning machine
+//! against it, and [`rehearse`] runs the machine through seeded schedules of faults and
+//! checks what must hold after every step.
 
 pub mod hyperpod;
+pub mod pilot;
 pub mod rehearse;

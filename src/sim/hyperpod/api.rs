@@ -41,7 +41,11 @@ impl Fake {
                 .filter(|entry| self.type_of(entry).is_some_and(|t| t == *name))
                 .map(|entry| entry.increment_target_count_by)
                 .sum();
-            if asked > 0 && u32::try_from(of_type).unwrap_or(u32::MAX).saturating_add(asked) > *quota
+            if asked > 0
+                && u32::try_from(of_type)
+                    .unwrap_or(u32::MAX)
+                    .saturating_add(asked)
+                    > *quota
             {
                 return Err(CallError::LimitExceeded(Name::from(format!(
                     "the quota of {quota} {name} would be exceeded"
@@ -232,11 +236,8 @@ impl Fake {
             .iter()
             .map(|(logical, node)| {
                 let status = self.status(logical);
-                let mut record = NodeRecord::new(
-                    Name::clone(&node.group),
-                    Name::clone(logical),
-                    status,
-                );
+                let mut record =
+                    NodeRecord::new(Name::clone(&node.group), Name::clone(logical), status);
                 record.instance_type = Name::clone(&node.market.0);
                 record.availability_zone = Name::clone(&node.market.1);
                 if let Some(instance) = &node.instance {

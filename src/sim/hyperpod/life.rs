@@ -38,7 +38,13 @@ impl Fake {
             Act::Joins => self.joins(logical, epoch),
             Act::Initializes => self.kube(logical, KubeChange::Initialized),
             Act::Breaks => {
-                self.event(logical, "Error", "", Some("hardware failure"), "Instance failed");
+                self.event(
+                    logical,
+                    "Error",
+                    "",
+                    Some("hardware failure"),
+                    "Instance failed",
+                );
                 self.replace(logical);
             }
             Act::FallsIll => {
@@ -86,8 +92,17 @@ impl Fake {
             }
         };
         if !free {
-            let message = format!("Insufficient capacity for {} in {}", node.market.0, node.market.1);
-            self.event(logical, "Error", "", Some(&message), "Instance launch failed");
+            let message = format!(
+                "Insufficient capacity for {} in {}",
+                node.market.0, node.market.1
+            );
+            self.event(
+                logical,
+                "Error",
+                "",
+                Some(&message),
+                "Instance launch failed",
+            );
             let at = self.soon(self.weather.look_again);
             self.plan(logical, epoch, at, Act::Look);
             return;
@@ -147,7 +162,11 @@ impl Fake {
             self.replace(logical);
             return;
         }
-        if let Some(instance) = self.nodes.get_mut(logical).and_then(|n| n.instance.as_mut()) {
+        if let Some(instance) = self
+            .nodes
+            .get_mut(logical)
+            .and_then(|n| n.instance.as_mut())
+        {
             instance.running = true;
         }
         self.event(logical, "Info", "Succeeded", None, "Instance is running");
@@ -191,7 +210,8 @@ impl Fake {
         };
         let running = |of: &Name| {
             let node = self.nodes.get(of);
-            node.and_then(|n| n.instance.as_ref()).is_some_and(|i| i.running)
+            node.and_then(|n| n.instance.as_ref())
+                .is_some_and(|i| i.running)
         };
         if self
             .min_counts
@@ -270,7 +290,11 @@ impl Fake {
         let Some(node) = self.nodes.get(&logical) else {
             return;
         };
-        if node.instance.as_ref().is_some_and(|i| &*i.id == instance_id) {
+        if node
+            .instance
+            .as_ref()
+            .is_some_and(|i| &*i.id == instance_id)
+        {
             let epoch = node.epoch;
             let at = self.soon(longest);
             self.plan(&logical, epoch, at, Act::Drained);

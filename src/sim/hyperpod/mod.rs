@@ -18,10 +18,10 @@ use crate::base::time::{Span, Timestamp};
 use crate::model::instance_type::CapacityType;
 use crate::model::price::Price;
 use crate::model::resources::Name;
+use crate::plan::BatchAddClusterNodes;
 use crate::provisioning::api::AddAnswer;
 use crate::provisioning::events::ClusterEvent;
 use crate::provisioning::input::KubeEvent;
-use crate::plan::BatchAddClusterNodes;
 
 /// An instance group of the fake.
 #[derive(Debug, Clone, PartialEq, Eq)]

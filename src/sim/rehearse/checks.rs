@@ -184,7 +184,9 @@ impl Checks {
         };
         // One that the fake has and the machine does not know of any more counts as coming, too.
         let coming = match machine.node(before) {
-            Some(before) => !before.is_leaving() && (before.is_in_flight() || before.order.is_some()),
+            Some(before) => {
+                !before.is_leaving() && (before.is_in_flight() || before.order.is_some())
+            }
             None => self
                 .asked
                 .get(&before)
@@ -211,7 +213,9 @@ impl Checks {
             *types.entry(&asked.instance_type).or_default() += 1;
         }
         let over = |usage: &ResourceList, limits: &ResourceList| {
-            limits.iter().any(|(name, limit)| usage.amount(name) > limit)
+            limits
+                .iter()
+                .any(|(name, limit)| usage.amount(name) > limit)
         };
         let none = ResourceList::new();
         for pool in &config.pools {

@@ -215,9 +215,9 @@ impl Driver {
                 // A restarted controller may have planned them already.
                 let placed = self.placed();
                 for claim in &mut claims {
-                    claim.pods.retain(|pod| {
-                        !self.withdrawn.contains(pod) && !placed.contains(pod)
-                    });
+                    claim
+                        .pods
+                        .retain(|pod| !self.withdrawn.contains(pod) && !placed.contains(pod));
                 }
                 claims.retain(|claim| !claim.pods.is_empty());
                 let plan = AcceptedPlan::of(claims, self.now);
@@ -240,7 +240,10 @@ impl Driver {
                     let at = self.within(10_000);
                     self.at(at, Task::Give(Box::new(Input::Listing(listing))));
                 }
-                let next = self.now.plus(Span::from_secs(100)).max(self.within(240_000));
+                let next = self
+                    .now
+                    .plus(Span::from_secs(100))
+                    .max(self.within(240_000));
                 self.at(next, Task::List);
                 return self.look_around();
             }
@@ -377,9 +380,9 @@ impl Driver {
         for output in outputs.into_iter().take(done) {
             self.carry_out(output)?;
         }
-        self.agenda.retain(|_, task| {
-            !matches!(task, Task::Give(input) if matches!(**input, Input::Answer(..)))
-        });
+        self.agenda.retain(
+            |_, task| !matches!(task, Task::Give(input) if matches!(**input, Input::Answer(..))),
+        );
         self.machine = stored_and_read(&self.machine).map_err(Violation::Stored)?;
         self.machine.handle(Input::Restarted, self.now);
         let outputs = self.drain()?;
@@ -512,8 +515,8 @@ impl Driver {
             Output::Wake { .. } | Output::Idle => 0,
         };
         let time = u64::try_from(self.now.as_millis()).unwrap_or(0);
-        let digest = (self.figures.digest ^ mark ^ time.rotate_left(32))
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let digest =
+            (self.figures.digest ^ mark ^ time.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.figures.digest = digest ^ (digest >> 29);
         Ok(())
     }
@@ -620,7 +623,10 @@ impl Driver {
                     self.clean_up()?;
                 } else if self.now.since(since) > PATIENCE {
                     let (pod, why) = waiting.unwrap_or_else(|| {
-                        (Name::from("nobody"), "nodes are still on their way".to_owned())
+                        (
+                            Name::from("nobody"),
+                            "nodes are still on their way".to_owned(),
+                        )
                     });
                     return Err(Violation::Unfulfilled(pod, PATIENCE, why));
                 }
@@ -661,7 +667,9 @@ impl Driver {
             .find(|pod| {
                 let refused = self.handed_back.get(*pod).is_some_and(|reasons| {
                     !reasons.is_empty()
-                        && reasons.iter().all(|r| matches!(r, Unavailability::Guard(_)))
+                        && reasons
+                            .iter()
+                            .all(|r| matches!(r, Unavailability::Guard(_)))
                 });
                 !placed.contains(pod) && !self.withdrawn.contains(*pod) && !refused
             })
@@ -690,7 +698,12 @@ impl Driver {
             self.machine.handle(Input::Event(event), self.now);
         }
         self.drain()?;
-        if let Some(pool) = self.world.config.pools.iter().find(|p| !self.released.contains(&p.name))
+        if let Some(pool) = self
+            .world
+            .config
+            .pools
+            .iter()
+            .find(|p| !self.released.contains(&p.name))
         {
             return Err(Violation::Left(format!("the finalizer of {}", pool.name)));
         }

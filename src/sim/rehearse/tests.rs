@@ -47,5 +47,8 @@ fn a_failing_seed_prints_the_command_that_replays_it() {
         violation: Violation::NotInService,
     };
     let text = broken.to_string();
-    assert!(text.ends_with("replay: tetrapod rehearse --runs 1 --seed 12 --crash"), "{text}");
+    assert!(
+        text.ends_with("replay: tetrapod rehearse --runs 1 --seed 12 --crash"),
+        "{text}"
+    );
 }

@@ -154,7 +154,13 @@ fn config(groups: &[FakeGroup], rng: &mut Rng) -> Config {
     config.cluster_name = name("fake");
     config.groups = groups
         .iter()
-        .map(|g| GroupConfig::new(Name::clone(&g.name), g.zones.clone(), g.instance_types.clone()))
+        .map(|g| {
+            GroupConfig::new(
+                Name::clone(&g.name),
+                g.zones.clone(),
+                g.instance_types.clone(),
+            )
+        })
         .collect();
     let all: Vec<Name> = groups.iter().map(|g| Name::clone(&g.name)).collect();
     let pools = 1 + rng.below(2);
@@ -274,7 +280,9 @@ fn blows(groups: &[FakeGroup], calm_at: Timestamp, rng: &mut Rng) -> Vec<(Timest
     };
     for _ in 0..rng.below(4) {
         let when = at(rng);
-        let group = rng.choose(groups).map_or_else(|| name(""), |g| Name::clone(&g.name));
+        let group = rng
+            .choose(groups)
+            .map_or_else(|| name(""), |g| Name::clone(&g.name));
         match rng.below(6) {
             0 | 1 => {
                 let status = rng
@@ -320,7 +328,10 @@ fn pools(config: &Config, groups: &[FakeGroup]) -> Vec<WorldPool> {
         .zip(&config.classes)
         .map(|(pool, class)| {
             let mut offerings = Vec::new();
-            for group in groups.iter().filter(|g| class.instance_groups.contains(&g.name)) {
+            for group in groups
+                .iter()
+                .filter(|g| class.instance_groups.contains(&g.name))
+            {
                 for zone in &group.zones {
                     for instance_type in &group.instance_types {
                         offerings.push(ChosenOffering {
