@@ -107,7 +107,8 @@ fn dry(pilot: &mut Pilot, letter: char, from: Timestamp, until: Timestamp) {
     } else {
         CapacityType::OnDemand
     };
-    let steps = vec![(start(), u32::MAX), (from, 0), (until, u32::MAX)];
+    // Before the first step there is no limit.
+    let steps = vec![(from, 0), (until, u32::MAX)];
     pilot
         .fake
         .set_capacity(&name(TYPE), &zone(letter), capacity_type, steps);
