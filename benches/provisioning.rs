@@ -1,6 +1,11 @@
 //! How long the provisioning machine takes with 50,000 nodes over 1,000 offerings: `cargo bench --bench provisioning`.
 //! Times are kept here and never asserted.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a benchmark picks out what it answers"
+)]
+
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};

@@ -6,7 +6,8 @@
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "an example prints, and stops where it is wrong"
+    clippy::wildcard_enum_match_arm,
+    reason = "an example prints what it is about, and stops where it is wrong"
 )]
 
 use serde_json::json;
@@ -54,9 +55,15 @@ fn claim(pod: &str, fall_back: bool) -> PlannedClaim {
         json!({"instanceType": TYPE, "zone": format!("us-east-1{zone}"), "capacityType": "on-demand",
             "price": 7.09, "instanceGroup": format!("g5-{zone}")})
     };
-    let fallbacks = if fall_back { vec![offering("b")] } else { Vec::new() };
-    serde_json::from_value(json!({"nodePool": "gpu", "pods": [pod], "instanceTypes": [TYPE], "zones": [],
-        "capacityTypes": [], "cheapest": offering("a"), "fallbacks": fallbacks}))
+    let fallbacks = if fall_back {
+        vec![offering("b")]
+    } else {
+        Vec::new()
+    };
+    serde_json::from_value(
+        json!({"nodePool": "gpu", "pods": [pod], "instanceTypes": [TYPE], "zones": [],
+        "capacityTypes": [], "cheapest": offering("a"), "fallbacks": fallbacks}),
+    )
     .unwrap()
 }
 
@@ -69,7 +76,10 @@ fn pilot(seed: u64, config: Config, dry_for: Span) -> Pilot {
 }
 
 fn runs(pilot: &Pilot) -> bool {
-    pilot.machine.nodes().any(|node| node.phase == Phase::Initialized)
+    pilot
+        .machine
+        .nodes()
+        .any(|node| node.phase == Phase::Initialized)
 }
 
 /// The machine as it is: fall-backs and back-off.
@@ -98,7 +108,8 @@ fn without_memory(seed: u64, dry_for: Span) -> (Span, usize) {
 }
 
 fn calls(pilot: &Pilot) -> usize {
-    let is_call = |(_, o): &&(Timestamp, Output)| matches!(o, Output::Add { .. } | Output::Delete { .. });
+    let is_call =
+        |(_, o): &&(Timestamp, Output)| matches!(o, Output::Add { .. } | Output::Delete { .. });
     pilot.trace.iter().filter(is_call).count()
 }
 
@@ -115,16 +126,27 @@ fn main() {
     for (at, output) in &shown.trace {
         match output {
             Output::Add { request, .. } => {
-                println!("{at} add {:?}", request.body.nodes_to_add[0].instance_group_name);
+                println!(
+                    "{at} add {:?}",
+                    request.body.nodes_to_add[0].instance_group_name
+                );
             }
-            Output::Delete { request, .. } => println!("{at} delete {:?}", request.node_logical_ids),
-            Output::Notice(n) => println!("{at} {} {}: {} [{}]", n.reason, n.subject, n.message, n.rule),
+            Output::Delete { request, .. } => {
+                println!("{at} delete {:?}", request.node_logical_ids)
+            }
+            Output::Notice(n) => println!(
+                "{at} {} {}: {} [{}]",
+                n.reason, n.subject, n.message, n.rule
+            ),
             Output::Register { instance_id, .. } => println!("{at} register {instance_id}"),
             _ => {}
         }
     }
     println!("\nTime until the pod runs, median of 200 seeds, and calls of the last:\n");
-    println!("{:>12}  {:>22}  {:>22}", "a dry for", "fall-backs, back-off", "cheapest again");
+    println!(
+        "{:>12}  {:>22}  {:>22}",
+        "a dry for", "fall-backs, back-off", "cheapest again"
+    );
     for minutes in [0, 10, 30, 60, 120] {
         let dry_for = Span::from_secs(minutes * 60);
         let (mut with, mut without) = (Vec::new(), Vec::new());

@@ -367,7 +367,14 @@ impl Driver {
                     self.wake = None;
                     return Ok(outputs);
                 }
-                output => outputs.push(output),
+                output @ (Output::Add { .. }
+                | Output::Delete { .. }
+                | Output::Register { .. }
+                | Output::Drain { .. }
+                | Output::Replan(_)
+                | Output::Notice(_)
+                | Output::Status(_)
+                | Output::Release { .. }) => outputs.push(output),
             }
         }
     }

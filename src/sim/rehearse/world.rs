@@ -150,9 +150,7 @@ fn groups(rng: &mut Rng) -> Vec<FakeGroup> {
 }
 
 fn config(groups: &[FakeGroup], rng: &mut Rng) -> Config {
-    let mut config = Config::default();
-    config.cluster_name = name("fake");
-    config.groups = groups
+    let groups_of = groups
         .iter()
         .map(|g| {
             GroupConfig::new(
@@ -162,6 +160,11 @@ fn config(groups: &[FakeGroup], rng: &mut Rng) -> Config {
             )
         })
         .collect();
+    let mut config = Config {
+        cluster_name: name("fake"),
+        groups: groups_of,
+        ..Config::default()
+    };
     let all: Vec<Name> = groups.iter().map(|g| Name::clone(&g.name)).collect();
     let pools = 1 + rng.below(2);
     for at in 0..pools {
@@ -196,11 +199,12 @@ fn config(groups: &[FakeGroup], rng: &mut Rng) -> Config {
         config.pools.push(pool);
     }
     if rng.below(4) == 0 {
-        let mut shared = SharedLimit::default();
-        shared.name = name("both");
-        shared.pools = config.pools.iter().map(|p| Name::clone(&p.name)).collect();
         let cpus = Quantity::from_units(48 + i64::try_from(rng.below(200)).unwrap_or(0));
-        shared.limits = [(CPU, cpus)].into_iter().collect::<ResourceList>();
+        let shared = SharedLimit {
+            name: name("both"),
+            pools: config.pools.iter().map(|p| Name::clone(&p.name)).collect(),
+            limits: [(CPU, cpus)].into_iter().collect(),
+        };
         config.shared_limits.push(shared);
     }
     if rng.below(6) == 0 {
