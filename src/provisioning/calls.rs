@@ -13,7 +13,7 @@ use super::life::Failure;
 use super::machine::{Machine, Timer};
 use super::node::{Deletion, Phase};
 use super::offers::Scope;
-use super::output::{Launch, Output};
+use super::output::{Launch, Output, Unavailability};
 use crate::base::time::{Span, Timestamp};
 use crate::model::resources::Name;
 use crate::plan::scaling::{MAX_ENTRIES, MAX_NODES};
@@ -463,7 +463,18 @@ impl Machine {
         match call.what {
             What::Add(entries) if entries.len() > 1 && !matches!(scope, Scope::Group) => {
                 for entry in entries {
-                    self.send_add(vec![entry]);
+                    let blocked = self.state.offers.blocked(entry.offering, self.state.now);
+                    if !matches!(blocked, Some(Unavailability::BackingOff(_))) {
+                        self.send_add(vec![entry]);
+                        continue;
+                    }
+                    // It has failed elsewhere meanwhile: its orders choose again.
+                    for node in entry.nodes {
+                        if let Some(order) = self.detach(node) {
+                            self.try_next(order);
+                        }
+                        self.gone(node);
+                    }
                 }
             }
             What::Add(entries) => {

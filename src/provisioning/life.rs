@@ -232,7 +232,11 @@ impl Machine {
         let Some(node) = self.state.nodes.get_mut(&id) else {
             return;
         };
-        if node.bound_at > at || node.instance_id.as_ref() == Some(instance) {
+        if node.bound_at > at {
+            return;
+        }
+        node.instance_at = node.instance_at.max(at);
+        if node.instance_id.as_ref() == Some(instance) {
             return;
         }
         node.bound_at = at;

@@ -109,6 +109,8 @@ pub struct Node {
     pub(super) missing_since: Option<Timestamp>,
     /// How new the knowledge of its instance is.
     pub(super) bound_at: Timestamp,
+    /// When an instance was last known to be behind it.
+    pub(super) instance_at: Timestamp,
     /// Its timer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) due: Option<(Timestamp, WakeReason)>,
@@ -151,6 +153,7 @@ impl Node {
             seen: now,
             missing_since: None,
             bound_at: Timestamp::from_millis(i64::MIN),
+            instance_at: Timestamp::from_millis(i64::MIN),
             due: None,
             why: None,
         }

@@ -456,8 +456,13 @@ impl Machine {
             .is_some_and(|n| n.instance_id.is_some() && n.instance_id == event.instance_id);
         match kind {
             EventKind::InsufficientCapacity => {
-                let old = self.state.nodes.get(&id).is_some_and(|n| n.bound_at > at);
-                if !old {
+                // It had an instance since then.
+                let over = self
+                    .state
+                    .nodes
+                    .get(&id)
+                    .is_some_and(|n| n.instance_at > at);
+                if !over {
                     self.no_capacity(id);
                 }
             }
@@ -497,6 +502,7 @@ impl Machine {
     fn lost_instance(&mut self, id: NodeId, at: Timestamp) {
         if let Some(node) = self.state.nodes.get_mut(&id) {
             node.bound_at = node.bound_at.max(at);
+            node.instance_at = node.instance_at.max(at);
         }
         self.unbind(id);
     }

@@ -95,6 +95,8 @@ pub(super) struct Checks {
     drained: BTreeSet<Name>,
     cut_short: BTreeMap<Name, Timestamp>,
     failed_at: BTreeMap<Market, Timestamp>,
+    /// When each logical id was last told to have an instance.
+    instance_at: BTreeMap<Name, Timestamp>,
     pub(super) in_service: bool,
 }
 
@@ -339,14 +341,30 @@ impl Checks {
         }
     }
 
-    /// The machine has been told that a node of this market found no capacity.
-    pub(super) fn market_failed(&mut self, market: Market, now: Timestamp) {
-        self.failed_at.insert(market, now);
+    /// The machine has been told at `now` that the node found no capacity in its market at `then`. That means nothing if
+    /// it is known to have had an instance since.
+    pub(super) fn market_failed(
+        &mut self,
+        logical: &Name,
+        market: Market,
+        then: Timestamp,
+        now: Timestamp,
+    ) {
+        if self.instance_at.get(logical).is_none_or(|at| *at <= then) {
+            self.failed_at.insert(market, now);
+        }
     }
 
-    /// The machine has been told that a node of this market found an instance.
-    pub(super) fn market_works(&mut self, market: &Market) {
+    /// The machine has been told that the node had an instance of its market at `then`.
+    pub(super) fn market_works(&mut self, logical: &Name, market: &Market, then: Timestamp) {
         self.failed_at.remove(market);
+        self.instance_ended(logical, then);
+    }
+
+    /// The machine has been told that the node's instance ended at `then`.
+    pub(super) fn instance_ended(&mut self, logical: &Name, then: Timestamp) {
+        let at = self.instance_at.entry(Name::clone(logical)).or_insert(then);
+        *at = (*at).max(then);
     }
 
     /// Nobody needs a node for the pod any more; a plan that is on its way may still name it.

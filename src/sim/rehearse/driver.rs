@@ -384,8 +384,18 @@ impl Driver {
     fn restart(&mut self, outputs: Vec<Output>) -> Result<Vec<Output>, Violation> {
         self.figures.crashes += 1;
         let done = usize::try_from(self.rng.below(outputs.len() as u64 + 1)).unwrap_or(0);
-        for output in outputs.into_iter().take(done) {
-            self.carry_out(output)?;
+        for (at, output) in outputs.into_iter().enumerate() {
+            if at < done {
+                self.carry_out(output)?;
+            } else if let Output::Add {
+                call,
+                request,
+                launches,
+            } = output
+            {
+                // Decided now, whenever it is sent.
+                self.asked(call, &request, &launches)?;
+            }
         }
         self.agenda.retain(
             |_, task| !matches!(task, Task::Give(input) if matches!(**input, Input::Answer(..))),
@@ -424,14 +434,22 @@ impl Driver {
                     Name::clone(&offering.zone),
                     offering.capacity_type,
                 );
-                let kind = event.kind();
-                if kind == EventKind::InsufficientCapacity && node.phase == Phase::Accepted {
-                    self.checks.market_failed(market, self.now);
-                } else if matches!(
-                    kind,
-                    EventKind::LifecycleStarted | EventKind::LifecycleSucceeded
-                ) {
-                    self.checks.market_works(&market);
+                let then = event.event_time;
+                let logical = &node.logical_id.clone().unwrap_or_else(|| Name::from(""));
+                match event.kind() {
+                    EventKind::InsufficientCapacity if node.phase == Phase::Accepted => {
+                        self.checks.market_failed(logical, market, then, self.now);
+                    }
+                    EventKind::LifecycleStarted | EventKind::LifecycleSucceeded => {
+                        self.checks.market_works(logical, &market, then);
+                    }
+                    EventKind::LifecycleFailed
+                    | EventKind::Terminating
+                    | EventKind::InstanceFailed => self.checks.instance_ended(logical, then),
+                    EventKind::InsufficientCapacity
+                    | EventKind::Group
+                    | EventKind::Cluster
+                    | EventKind::Unknown => {}
                 }
             }
             Input::Listing(listing) => {
@@ -443,7 +461,8 @@ impl Driver {
                             Name::clone(&offering.zone),
                             offering.capacity_type,
                         );
-                        self.checks.market_works(&market);
+                        let logical = &record.node_logical_id;
+                        self.checks.market_works(logical, &market, listing.began);
                     }
                 }
             }
@@ -467,21 +486,8 @@ impl Driver {
                 request,
                 launches,
             } => {
-                self.checks.add(
-                    &self.machine,
-                    &self.world.config,
-                    call,
-                    &request,
-                    &launches,
-                    self.now,
-                )?;
+                self.asked(call, &request, &launches)?;
                 let mark = call.number() * 64 + launches.len() as u64;
-                for launch in &launches {
-                    if !self.starting.contains(&launch.node) {
-                        self.starting.push(launch.node);
-                        self.figures.launches += 1;
-                    }
-                }
                 if let Some(at) = self.send(call) {
                     self.at(at, Task::Add(call, request, launches));
                 }
@@ -525,6 +531,25 @@ impl Driver {
         let digest =
             (self.figures.digest ^ mark ^ time.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.figures.digest = digest ^ (digest >> 29);
+        Ok(())
+    }
+
+    /// Checks what the machine asks for.
+    fn asked(
+        &mut self,
+        call: CallId,
+        request: &AddRequest,
+        launches: &[Launch],
+    ) -> Result<(), Violation> {
+        let (machine, config) = (&self.machine, &self.world.config);
+        self.checks
+            .add(machine, config, call, request, launches, self.now)?;
+        for launch in launches {
+            if !self.starting.contains(&launch.node) {
+                self.starting.push(launch.node);
+                self.figures.launches += 1;
+            }
+        }
         Ok(())
     }
 

@@ -371,7 +371,9 @@ fn plans(
         let when = if at == 0 { 0 } else { rng.below(span) };
         let when = start.plus(Span::from_millis(i64::try_from(when).unwrap_or(0)));
         let mut claims = Vec::new();
-        for _ in 0..1 + rng.below(5) {
+        // Now and then more than one request may hold.
+        let many = if rng.below(20) == 0 { 60 } else { 5 };
+        for _ in 0..1 + rng.below(many) {
             let Some(pool) = rng.choose(pools) else {
                 continue;
             };
