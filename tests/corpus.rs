@@ -8,11 +8,15 @@
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+#[path = "../fuzz/provisioning.rs"]
+mod provisioning;
 #[path = "../fuzz/scaling.rs"]
 mod scaling;
 
 use std::fs;
 use std::path::Path;
+
+use tetrapod::base::rng::Rng;
 
 fn replay(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -37,6 +41,23 @@ fn quantities_print_as_they_read_s13() {
 #[test]
 fn manifests_are_read_or_refused_m16() {
     replay("manifest", checks::manifest);
+}
+
+#[test]
+fn the_provisioning_machine_takes_what_it_is_told() {
+    replay("provisioning", provisioning::machine);
+}
+
+#[test]
+fn the_provisioning_machine_takes_random_input() {
+    for seed in 0_u64..2_000 {
+        let mut rng = Rng::new(seed);
+        let length = rng.below(1_500);
+        let bytes: Vec<u8> = (0..length)
+            .map(|_| rng.next_u64().to_le_bytes()[3])
+            .collect();
+        provisioning::machine(&bytes);
+    }
 }
 
 #[test]

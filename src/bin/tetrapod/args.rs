@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Scale(ScaleArgs),
     /// Write a scenario of a known shape
     Generate(GenerateArgs),
+    /// Rehearse provisioning against a fake HyperPod through seeded schedules of faults; exit 1 at the first that fails
+    Rehearse(RehearseArgs),
 }
 
 /// What is read, and how.
@@ -204,4 +206,17 @@ pub(crate) struct GenerateArgs {
     /// File to write instead of standard output; a name that ends in .gz is compressed
     #[arg(long, short = 'o', value_name = "FILE")]
     pub(crate) output_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RehearseArgs {
+    /// How many schedules
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) runs: u64,
+    /// Seed of the first; the others follow
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Stop and resume the machine at random points
+    #[arg(long)]
+    pub(crate) crash: bool,
 }
