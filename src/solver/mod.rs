@@ -25,6 +25,7 @@ pub mod construct;
 pub mod existing;
 pub mod fill;
 pub mod holds;
+pub mod lp;
 mod mend;
 pub mod reduce;
 pub mod score;
