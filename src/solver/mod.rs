@@ -21,12 +21,14 @@
 
 pub mod bound;
 pub mod candidates;
+pub mod columns;
 pub mod construct;
 pub mod existing;
 pub mod fill;
 pub mod holds;
 pub mod lp;
 mod mend;
+pub mod pricing;
 pub mod reduce;
 pub mod score;
 pub mod search;

@@ -88,7 +88,8 @@ fn largest_share(demand: &[i64], room: &[i64]) -> f64 {
 }
 
 /// How many pods of `class` host rules let on one node.
-fn most_per_node(problem: &Problem, class: ClassId) -> u32 {
+#[must_use]
+pub fn most_per_node(problem: &Problem, class: ClassId) -> u32 {
     let row = &problem.classes[class];
     if row
         .excludes
