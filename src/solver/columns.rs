@@ -98,6 +98,10 @@ pub struct Master {
     weight: u32,
     /// How many pods of each row one node may hold by host rules.
     most_per_node: Vec<u32>,
+    /// Best duals so far for which every content is proven to cost at least what its pods are worth.
+    centre: Vec<f64>,
+    /// What they prove the tier's nodes to cost at least.
+    pub proven: f64,
 }
 
 /// How hard new contents are looked for.
@@ -114,9 +118,14 @@ pub struct Pricing {
 
 impl Master {
     /// The programme for `tier` in `plan`, with a column per class to start from. `None` where there is nothing to
-    /// choose: no nodes of the tier, or a class of them that nothing of a known price holds.
+    /// choose (no nodes of the tier), too much (more than `most_rows` classes), or a class of them that nothing of a known price holds.
     #[must_use]
-    pub fn new(shop: &mut Workshop<'_>, tier: &Tier, plan: &Built) -> Option<Self> {
+    pub fn new(
+        shop: &mut Workshop<'_>,
+        tier: &Tier,
+        plan: &Built,
+        most_rows: usize,
+    ) -> Option<Self> {
         let problem = shop.problem;
         let is_free = |group: &Group| match group.target {
             Target::Option(option) => {
@@ -149,6 +158,9 @@ impl Master {
             .ids()
             .filter(|class| need[class.at()] > 0)
             .collect();
+        if classes.len() > most_rows {
+            return None;
+        }
         let mut row_of = vec![None; problem.classes.len()];
         let mut patterns = Vec::new();
         let mut singles = Vec::new();
@@ -164,6 +176,8 @@ impl Master {
         let needs = classes.iter().map(|class| f64::from(need[class.at()]));
         let most_per_node = classes.iter().map(|class| most_per_node(problem, *class));
         Some(Self {
+            centre: vec![0.0; classes.len()],
+            proven: 0.0,
             most_per_node: most_per_node.collect(),
             lp: Cover::new(needs.collect(), &singles),
             classes,
@@ -222,14 +236,16 @@ impl Master {
         let problem = shop.problem;
         let before = self.lp.columns();
         let mut columns: Vec<Pattern> = Vec::new();
+        let worth: Vec<f64> = self.lp.duals().iter().map(|dual| dual.max(0.0)).collect();
+        let mut scale = vec![1.0f64; worth.len()];
         for candidate in &tier.priced {
             knapsack.open(problem.room_of(problem.options[candidate.option].room));
             let suited = &shop.tiers.columns[candidate.column];
-            for (row, (class, dual)) in self.classes.iter().zip(self.lp.duals()).enumerate() {
+            for (row, (class, worth)) in self.classes.iter().zip(&worth).enumerate() {
                 if suited.contains(*class) {
                     let most = self.need[class.at()].min(self.most_per_node[row]);
                     let key = u32::try_from(row).unwrap_or(u32::MAX);
-                    knapsack.add(Item::new(key, *dual, most), problem.demand_of(*class));
+                    knapsack.add(Item::new(key, *worth, most), problem.demand_of(*class));
                 }
             }
             let target = candidate.cost * pricing.least_gain;
@@ -237,11 +253,17 @@ impl Master {
                 continue;
             }
             let found = knapsack.search(target, pricing.width, pricing.many);
- if std::env::var("LPD2").is_ok() { eprintln!("   opt {:?} cost {:.4} relaxed {:.4} bound {:.4} best {:?} items {} steps {}", candidate.option, candidate.cost, knapsack.relaxed(), found.bound, found.contents.first(), knapsack.items(), knapsack.steps()); }
+            let ratio = candidate.cost / found.bound;
+            for (row, class) in self.classes.iter().enumerate() {
+                if suited.contains(*class) {
+                    scale[row] = scale[row].min(ratio);
+                }
+            }
             for (_, content) in found.contents {
                 shop.node.open(problem, candidate.option);
                 for (row, count) in content {
-                    shop.node.add(problem, self.classes[row as usize], count, 0.0);
+                    shop.node
+                        .add(problem, self.classes[row as usize], count, 0.0);
                 }
                 let mut content = shop.node.content.clone();
                 content.sort_unstable();
@@ -250,6 +272,18 @@ impl Master {
                     content,
                 });
             }
+        }
+        let proven: f64 = self
+            .classes
+            .iter()
+            .enumerate()
+            .map(|(row, class)| f64::from(self.need[class.at()]) * worth[row] * scale[row])
+            .sum();
+        if proven > self.proven {
+            self.proven = proven;
+            self.centre.clear();
+            self.centre
+                .extend(worth.iter().zip(&scale).map(|(worth, scale)| worth * scale));
         }
         shop.node.work += std::mem::take(&mut knapsack.work);
         for pattern in columns {
@@ -277,7 +311,7 @@ impl Master {
         seeds: &[f64],
         recipe: &Recipe<'_>,
         dives: u32,
-        budget: u64,
+        flops: u64,
     ) -> Built {
         let mut draft = Draft {
             left: self.need.clone(),
@@ -296,26 +330,33 @@ impl Master {
                     self.buy(shop, *column, times, &mut draft);
                 }
             }
-            if dive == dives || spent > budget || draft.left.iter().all(|n| *n == 0) {
+            if dive == dives || spent > flops || draft.left.iter().all(|n| *n == 0) {
                 break;
             }
-            let lp = lp.get_or_insert_with(|| self.lp.clone());
-            let mut any = false;
+            let lp = lp.get_or_insert_with(|| {
+                let mut lp = self.lp.clone();
+                lp.narrow(NEAR);
+                lp
+            });
+            let mut ups = 0;
+            let most = bought.len() / UPS_PER_DIVE + 1;
             bought.sort_by(|a, b| fraction(b.1).total_cmp(&fraction(a.1)).then(a.0.cmp(&b.0)));
             for (column, x) in &bought {
-                let sure = fraction(*x) >= SURE_FRACTION;
-                if fraction(*x) <= LEAST_FRACTION || (any && !sure) {
+                if fraction(*x) <= LEAST_FRACTION || ups >= most {
                     break;
                 }
-                any |= self.buy(shop, *column, 1, &mut draft);
+                ups += usize::from(self.buy(shop, *column, 1, &mut draft));
             }
-            if !any {
+            if ups == 0 {
                 break;
             }
             let start = lp.flops;
-            let need = self.classes.iter().map(|class| f64::from(draft.left[class.at()]));
+            let need = self
+                .classes
+                .iter()
+                .map(|class| f64::from(draft.left[class.at()]));
             lp.set_need(need.collect());
-            let end = lp.repair(budget.saturating_sub(spent));
+            let end = lp.repair(flops.saturating_sub(spent));
             spent += lp.flops - start;
             if end == End::OutOfWork {
                 break;
@@ -403,8 +444,10 @@ impl Draft {
 
 /// Multiplications of the programme that count as one inner step.
 pub const FLOPS_PER_STEP: u64 = 16;
-/// Fractions from here on are rounded up all at once.
-const SURE_FRACTION: f64 = 0.8;
+/// One in so many of the fractional columns is rounded up at a time.
+const UPS_PER_DIVE: usize = 16;
+/// While rounding, columns that cost this share more than their pods are worth are not looked at.
+const NEAR: f64 = 0.03;
 /// Fractions up to here are nothing but rounding.
 const LEAST_FRACTION: f64 = 1e-6;
 /// A node is bought for a part of its content if that part is worth this share of its cost.

@@ -51,6 +51,8 @@ pub struct Cover {
     pub flops: u64,
     column: Vec<f64>,
     touched: Vec<usize>,
+    /// Variables that [`repair`](Self::repair) may bring in; all where it is empty.
+    near: Vec<usize>,
 }
 
 impl Cover {
@@ -75,6 +77,7 @@ impl Cover {
             flops: 0,
             column: vec![0.0; rows],
             touched: Vec::new(),
+            near: Vec::new(),
         };
         for (row, (cost, amount)) in singles.iter().enumerate() {
             let column = lp.add(*cost, [(row, *amount)]);
@@ -348,6 +351,16 @@ impl Cover {
         self.flops += (rows * rows) as u64;
     }
 
+    /// From now on [`repair`](Self::repair) looks only at columns whose reduced cost is at most `share` of their cost: what
+    /// costs more now will hardly be wanted later.
+    pub fn narrow(&mut self, share: f64) {
+        let near = |variable: &usize| match variable.checked_sub(self.rows) {
+            Some(column) => self.reduced_cost(*variable) <= share * self.cost[column],
+            None => true,
+        };
+        self.near = (0..self.rows + self.cost.len()).filter(near).collect();
+    }
+
     /// The dual method, after needs have changed at an optimal solution: until every basic variable is at least 0, or
     /// `budget` multiplications are spent.
     pub fn repair(&mut self, budget: u64) -> End {
@@ -362,8 +375,15 @@ impl Cover {
                 return End::OutOfWork;
             }
             let mut best: Option<(f64, usize)> = None;
+            let mut work = 0;
             let inverse = &self.inverse[row * rows..][..rows];
-            for variable in 0..rows + self.cost.len() {
+            let variables = if self.near.is_empty() {
+                rows + self.cost.len()
+            } else {
+                self.near.len()
+            };
+            for at in 0..variables {
+                let variable = self.near.get(at).copied().unwrap_or(at);
                 if self.is_basic[variable] {
                     continue;
                 }
@@ -375,6 +395,7 @@ impl Cover {
                         .sum(),
                     None => -inverse[variable],
                 };
+                work += 4;
                 if change < -LEAST_PIVOT {
                     let ratio = self.reduced_cost(variable).max(0.0) / -change;
                     if best.is_none_or(|(held, _)| ratio < held) {
@@ -382,7 +403,7 @@ impl Cover {
                     }
                 }
             }
-            self.flops += 2 * self.entries.len() as u64;
+            self.flops += work;
             let Some((_, entering)) = best else {
                 return End::OutOfWork;
             };

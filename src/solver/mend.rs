@@ -113,7 +113,9 @@ impl Workshop<'_> {
         };
         let limit = problem.options[old_x].cost + problem.options[old_y].cost;
         self.total.clear();
-        let sums = totals[a * dims..][..dims].iter().zip(&totals[b * dims..][..dims]);
+        let sums = totals[a * dims..][..dims]
+            .iter()
+            .zip(&totals[b * dims..][..dims]);
         self.total.extend(sums.map(|(x, y)| x.saturating_add(*y)));
         let mut content: Option<Vec<(ClassId, u32)>> = None;
         for candidate in &tier.priced {
@@ -127,7 +129,8 @@ impl Workshop<'_> {
             {
                 continue;
             }
-            let content = content.get_or_insert_with(|| together(&built.groups[a], &built.groups[b]));
+            let content =
+                content.get_or_insert_with(|| together(&built.groups[a], &built.groups[b]));
             if !may_share(problem, content) {
                 return false;
             }

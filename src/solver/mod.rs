@@ -28,6 +28,7 @@ pub mod fill;
 pub mod holds;
 pub mod lp;
 mod mend;
+mod mix;
 pub mod pricing;
 pub mod reduce;
 pub mod score;

@@ -131,9 +131,6 @@ impl Knapsack {
         }));
     }
 
-    pub fn relaxed(&self)->f64{self.relaxed}
- pub fn items(&self)->usize{self.items.len()}
- pub fn steps(&self)->usize{self.steps.len()}
     fn share(&self, item: usize) -> &[f64] {
         &self.shares[item * self.dims..][..self.dims]
     }
@@ -161,9 +158,8 @@ impl Knapsack {
         self.weights.iter_mut().for_each(|w| *w = w.max(0.0));
         let total: f64 = self.weights.iter().sum();
         let gains = self.items.iter().enumerate();
-        let gain = gains.map(|(at, item)| {
-            f64::from(item.most) * (item.worth - self.weight(at)).max(0.0)
-        });
+        let gain =
+            gains.map(|(at, item)| f64::from(item.most) * (item.worth - self.weight(at)).max(0.0));
         self.relaxed = total + gain.sum::<f64>();
         self.relaxed
     }
@@ -209,7 +205,11 @@ impl Knapsack {
                         ..partial
                     });
                 }
-                if !demand.iter().zip(room).all(|(need, have)| need * times <= *have) {
+                if !demand
+                    .iter()
+                    .zip(room)
+                    .all(|(need, have)| need * times <= *have)
+                {
                     continue;
                 }
                 let worth = partial.worth + step.worth;
@@ -220,9 +220,11 @@ impl Knapsack {
                     let start = self.rooms.len();
                     for dim in 0..dims {
                         let have = self.rooms[partial.room as usize + dim];
-                        self.rooms.push(have - self.demand[step.item as usize * dims + dim] * times);
+                        self.rooms
+                            .push(have - self.demand[step.item as usize * dims + dim] * times);
                     }
-                    self.trail.push((partial.trail, u32::try_from(at).unwrap_or(u32::MAX)));
+                    self.trail
+                        .push((partial.trail, u32::try_from(at).unwrap_or(u32::MAX)));
                     self.next.push(Partial {
                         worth,
                         bound: taken.min(partial.bound),
@@ -244,7 +246,10 @@ impl Knapsack {
         kept.retain(|partial| partial.worth > target);
         kept.sort_by(|a, b| b.worth.total_cmp(&a.worth).then(a.trail.cmp(&b.trail)));
         kept.truncate(many);
-        let contents = kept.iter().map(|p| (p.worth, self.content(p.trail))).collect();
+        let contents = kept
+            .iter()
+            .map(|p| (p.worth, self.content(p.trail)))
+            .collect();
         self.partials = kept;
         Found {
             bound: best.max(dropped).max(target).min(self.relaxed),
@@ -266,7 +271,11 @@ impl Knapsack {
                 item.most
             };
             if most > 0 {
-                let efficiency = if weight > 0.0 { item.worth / weight } else { f64::INFINITY };
+                let efficiency = if weight > 0.0 {
+                    item.worth / weight
+                } else {
+                    f64::INFINITY
+                };
                 order.push((efficiency, at, most));
             }
         }
@@ -420,7 +429,11 @@ impl Simplex {
         let mut best: Option<(f64, usize, f64)> = None;
         for (at, item) in items.iter().enumerate().filter(|(at, _)| !self.basic[*at]) {
             let gain = item.worth - knapsack.weight(at);
-            let (gain, sign) = if self.upper[at] { (-gain, -1.0) } else { (gain, 1.0) };
+            let (gain, sign) = if self.upper[at] {
+                (-gain, -1.0)
+            } else {
+                (gain, 1.0)
+            };
             let all = gain * f64::from(item.most);
             if gain > EPSILON * item.worth && best.is_none_or(|(held, _, _)| all > held) {
                 best = Some((all, at, sign));
@@ -448,7 +461,11 @@ impl Simplex {
                 }
             };
         }
-        let most = |variable: usize| items.get(variable).map_or(f64::INFINITY, |i| f64::from(i.most));
+        let most = |variable: usize| {
+            items
+                .get(variable)
+                .map_or(f64::INFINITY, |i| f64::from(i.most))
+        };
         let mut step = most(entering);
         let mut leaving: Option<(usize, bool)> = None;
         for (row, change) in self.direction.iter().enumerate() {
@@ -456,7 +473,10 @@ impl Simplex {
             let (reach, at_upper) = if change > EPSILON {
                 (self.x[row].max(0.0) / change, false)
             } else if change < -EPSILON {
-                ((most(self.basis[row]) - self.x[row]).max(0.0) / -change, true)
+                (
+                    (most(self.basis[row]) - self.x[row]).max(0.0) / -change,
+                    true,
+                )
             } else {
                 continue;
             };

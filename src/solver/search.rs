@@ -2,9 +2,10 @@
 
 use super::bound;
 use super::candidates::Tiers;
-use super::columns::{FLOPS_PER_STEP, Master, Pool};
+use super::columns::Pool;
 use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
+use super::mix::{self, MixBudget};
 use super::reduce;
 use super::score::{Ranks, Score};
 use super::settle::settle;
@@ -26,6 +27,7 @@ struct Budget {
     repack_work: u64,
     restarts: u32,
     restart_work: u64,
+    mix: MixBudget,
 }
 
 impl Budget {
@@ -38,14 +40,16 @@ impl Budget {
                 repack_work: 0,
                 restarts: 0,
                 restart_work: 0,
+                mix: MixBudget::FAST,
             },
             Effort::Balanced => Self {
-                rounds: 40,
-                learn_work: 5_000_000,
+                rounds: 20,
+                learn_work: 3_000_000,
                 repacks: 400,
-                repack_work: 3_500_000,
+                repack_work: 2_000_000,
                 restarts: 60,
                 restart_work: 1_000_000,
+                mix: MixBudget::BALANCED,
             },
             Effort::Thorough => Self {
                 rounds: 300,
@@ -54,6 +58,7 @@ impl Budget {
                 repack_work: 150_000_000,
                 restarts: 3_000,
                 restart_work: 50_000_000,
+                mix: MixBudget::THOROUGH,
             },
         }
     }
@@ -68,16 +73,19 @@ const FEW_CLASSES: usize = 64;
 /// How much dearer than the best a plan may be before its nodes are joined for the comparison.
 const JOIN_MARGIN: f64 = 1.003;
 
-struct Search<'w, 'p> {
-    shop: &'w mut Workshop<'p>,
-    ranks: Ranks,
-    best: Option<(Score, Built)>,
-    pool: Pool,
+/// A search in progress.
+#[derive(Debug)]
+pub(super) struct Search<'w, 'p> {
+    pub(super) shop: &'w mut Workshop<'p>,
+    pub(super) ranks: Ranks,
+    pub(super) best: Option<(Score, Built)>,
+    /// Node contents of all plans so far.
+    pub(super) pool: Pool,
 }
 
 impl Search<'_, '_> {
     /// Finishes `built` and keeps it if it is the best so far. Nodes are joined only in plans that have a chance.
-    fn offer(&mut self, mut built: Built) -> Score {
+    pub(super) fn offer(&mut self, mut built: Built) -> Score {
         let problem = self.shop.problem;
         self.shop.downsize(&mut built);
         self.pool.gather(problem, &built.groups);
@@ -185,7 +193,7 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
         },
         budget,
     );
-    mix(&mut search, &fair, &alone, &plain, budget);
+    mix::mix(&mut search, [&fair, &alone], &plain, budget.mix);
     restart(&mut search, &fair, &alone, &plain, budget);
     repair(&mut search, &fair, &alone, &plain, budget);
 
@@ -274,59 +282,6 @@ fn raise(problem: &Problem, values: &mut [f64], built: &Built, round: f64) {
         if *pods > 0.0 {
             let ratio = (dear / pods / average).clamp(0.05, 20.0).sqrt();
             *value *= 1.0 + (ratio - 1.0) * strength;
-        }
-    }
-}
-
-/// Solves the linear programme over all node contents seen so far, and makes plans from its solution.
-fn mix(
-    search: &mut Search<'_, '_>,
-    fair: &[f64],
-    alone: &[f64],
-    recipe: &Recipe<'_>,
-    budget: Budget,
-) {
-    let problem = search.shop.problem;
-    if budget.rounds == 0 {
-        return;
-    }
-    let Some((_, plan)) = search.best.clone() else {
-        return;
-    };
-    let tiers = search.shop.tiers;
-    for tier in &tiers.tiers {
-        let Some(mut master) = Master::new(search.shop, tier, &plan) else {
-            continue;
-        };
-        master.take_up(problem, &search.pool);
-        let end = master.lp.minimise(1_000_000_000);
-        search.shop.node.work += master.lp.flops / FLOPS_PER_STEP;
-        if std::env::var("LPD").is_ok() { eprintln!("lp {:?} value {} cols {} flops {} rows {} best {}", end, master.lp.value(), master.lp.columns(), master.lp.flops, master.classes.len(), search.best.as_ref().map_or(0.0,|b|b.0.cost.as_f64())); }
-        let rounds: u32 = std::env::var("ROUNDS").map_or(10, |s| s.parse().unwrap());
-        let maxw: usize = std::env::var("MAXW").map_or(200, |s| s.parse().unwrap());
-        let mut width: usize = std::env::var("WIDTH").map_or(20, |s| s.parse().unwrap());
-        let many: usize = std::env::var("MANY").map_or(4, |s| s.parse().unwrap());
-        let mut knapsack = super::pricing::Knapsack::default();
-        let mut duals = master.values(alone);
-        for round in 0..rounds {
-            let w0 = search.shop.node.work;
-            let n = master.generate(search.shop, tier, &mut knapsack, super::columns::Pricing{least_gain: 1.0+1e-5, width, many});
-            let f0 = master.lp.flops;
-            let w = search.shop.node.work - w0;
-            master.lp.minimise(1_000_000_000);
-            search.shop.node.work += (master.lp.flops - f0) / FLOPS_PER_STEP;
-            if std::env::var("LPD").is_ok() { eprintln!("  cg {round} new {n} value {} work {w} flops {}", master.lp.value(), master.lp.flops-f0); }
-            if n == 0 { if width >= maxw {break;} width *= 3; }
-        }
-        duals = master.values(alone);
-        for values in [fair, alone, &duals] {
-            for seeded in [true] {
-                for dives in [0, 1000] {
-                    let built = master.round(search.shop, values, alone, &Recipe { seeded, ..*recipe }, dives, 1_000_000_000);
-                    let score=search.offer(built);
-        if std::env::var("LPD").is_ok() { eprintln!("  round dives {dives} {}", score.cost.as_f64()); }
-                }
-            }
         }
     }
 }
