@@ -127,27 +127,26 @@ impl Master {
         most_rows: usize,
     ) -> Option<Self> {
         let problem = shop.problem;
-        let is_free = |group: &Group| match group.target {
+        let free_option = |group: &Group| match group.target {
             Target::Option(option) => {
-                weight_of(problem, option) == tier.weight
-                    && problem.options[option].estimate.is_some()
+                let priced = problem.options[option].estimate.is_some();
+                (priced && weight_of(problem, option) == tier.weight).then_some(option)
             }
-            Target::Node(_) => false,
+            Target::Node(_) => None,
         };
         let mut need = vec![0u32; problem.classes.len()];
         let mut stocks = plan.stocks.clone();
         let mut fixed = Vec::new();
         let mut nodes = 0u64;
         for group in &plan.groups {
-            match group.target {
-                Target::Option(option) if is_free(group) => {
-                    nodes += u64::from(group.times);
-                    give_back(problem, &mut stocks, option, group.times);
-                    for (class, n) in &group.content {
-                        need[class.at()] += n * group.times;
-                    }
-                }
-                _ => fixed.push(group.clone()),
+            let Some(option) = free_option(group) else {
+                fixed.push(group.clone());
+                continue;
+            };
+            nodes += u64::from(group.times);
+            give_back(problem, &mut stocks, option, group.times);
+            for (class, n) in &group.content {
+                need[class.at()] += n * group.times;
             }
         }
         if nodes < 2 {

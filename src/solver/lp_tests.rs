@@ -1,5 +1,11 @@
 //! The programme against known solutions, and against its dual on random ones.
 
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "small numbers"
+)]
+
 use super::{Cover, End};
 use crate::base::rng::Rng;
 
@@ -45,15 +51,17 @@ fn one_column_that_gives_everything_is_bought_as_often_as_the_largest_need_asks(
     assert!(lp.solution().all(|(column, _)| column != dear));
 }
 
+type Column = Vec<(usize, f64)>;
+
 /// A random programme with columns of a few rows each.
-fn random(rng: &mut Rng) -> (Cover, Vec<f64>, Vec<Vec<(usize, f64)>>, Vec<f64>) {
+fn random(rng: &mut Rng) -> (Cover, Vec<f64>, Vec<Column>, Vec<f64>) {
     let rows = 1 + rng.below(24) as usize;
     let amount = |rng: &mut Rng| 1.0 + rng.below(5) as f64;
     let need: Vec<f64> = (0..rows).map(|_| 1.0 + rng.below(30) as f64).collect();
     let singles: Vec<(f64, f64)> = (0..rows)
         .map(|_| (0.5 + rng.below(100) as f64 / 20.0, amount(rng)))
         .collect();
-    let mut columns: Vec<Vec<(usize, f64)>> = singles
+    let mut columns: Vec<Column> = singles
         .iter()
         .enumerate()
         .map(|(row, (_, n))| vec![(row, *n)])
@@ -78,13 +86,7 @@ fn random(rng: &mut Rng) -> (Cover, Vec<f64>, Vec<Vec<(usize, f64)>>, Vec<f64>) 
 }
 
 /// Feasible, dual feasible, and of equal value: optimal (strong duality).
-fn assert_optimal(
-    lp: &Cover,
-    need: &[f64],
-    columns: &[Vec<(usize, f64)>],
-    costs: &[f64],
-    seed: u64,
-) {
+fn assert_optimal(lp: &Cover, need: &[f64], columns: &[Column], costs: &[f64], seed: u64) {
     let mut given = vec![0.0; need.len()];
     for (column, x) in lp.solution() {
         assert!(x >= 0.0);

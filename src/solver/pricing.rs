@@ -141,7 +141,6 @@ impl Knapsack {
     }
 
     /// Solves the fractional problem; returns its value, which no content's worth exceeds.
-    #[expect(clippy::cast_precision_loss, reason = "an amount of work")]
     pub fn relax(&mut self) -> f64 {
         let mut simplex = std::mem::take(&mut self.simplex);
         simplex.start(self.dims, self.items.len());
