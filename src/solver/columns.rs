@@ -98,10 +98,10 @@ pub struct Master {
     weight: u32,
     /// How many pods of each row one node may hold by host rules.
     most_per_node: Vec<u32>,
-    /// Best duals so far for which every content is proven to cost at least what its pods are worth.
-    centre: Vec<f64>,
+    /// The duals that proved most so far, scaled to what was proven.
+    proven_duals: Vec<f64>,
     /// What they prove the tier's nodes to cost at least.
-    pub proven: f64,
+    proven: f64,
 }
 
 /// How hard new contents are looked for.
@@ -112,8 +112,10 @@ pub struct Pricing {
     pub least_gain: f64,
     /// Partial contents kept.
     pub width: usize,
-    /// New contents per option.
+    /// New contents per search of an option.
     pub many: usize,
+    /// Searches per option: each after the first leaves out the classes that the ones before it have used.
+    pub searches: usize,
 }
 
 impl Master {
@@ -175,7 +177,7 @@ impl Master {
         let needs = classes.iter().map(|class| f64::from(need[class.at()]));
         let most_per_node = classes.iter().map(|class| most_per_node(problem, *class));
         Some(Self {
-            centre: vec![0.0; classes.len()],
+            proven_duals: vec![0.0; classes.len()],
             proven: 0.0,
             most_per_node: most_per_node.collect(),
             lp: Cover::new(needs.collect(), &singles),
@@ -237,39 +239,49 @@ impl Master {
         let mut columns: Vec<Pattern> = Vec::new();
         let worth: Vec<f64> = self.lp.duals().iter().map(|dual| dual.max(0.0)).collect();
         let mut scale = vec![1.0f64; worth.len()];
+        let mut used = vec![false; worth.len()];
         for candidate in &tier.priced {
-            knapsack.open(problem.room_of(problem.options[candidate.option].room));
-            let suited = &shop.tiers.columns[candidate.column];
-            for (row, (class, worth)) in self.classes.iter().zip(&worth).enumerate() {
-                if suited.contains(*class) {
-                    let most = self.need[class.at()].min(self.most_per_node[row]);
-                    let key = u32::try_from(row).unwrap_or(u32::MAX);
-                    knapsack.add(Item::new(key, *worth, most), problem.demand_of(*class));
-                }
-            }
             let target = candidate.cost * pricing.least_gain;
-            if knapsack.relax() <= target {
-                continue;
-            }
-            let found = knapsack.search(target, pricing.width, pricing.many);
-            let ratio = candidate.cost / found.bound;
-            for (row, class) in self.classes.iter().enumerate() {
-                if suited.contains(*class) {
-                    scale[row] = scale[row].min(ratio);
+            let suited = &shop.tiers.columns[candidate.column];
+            used.fill(false);
+            for search in 0..pricing.searches {
+                knapsack.open(problem.room_of(problem.options[candidate.option].room));
+                for (row, (class, worth)) in self.classes.iter().zip(&worth).enumerate() {
+                    if suited.contains(*class) && !used[row] {
+                        let most = self.need[class.at()].min(self.most_per_node[row]);
+                        let key = u32::try_from(row).unwrap_or(u32::MAX);
+                        knapsack.add(Item::new(key, *worth, most), problem.demand_of(*class));
+                    }
                 }
-            }
-            for (_, content) in found.contents {
-                shop.node.open(problem, candidate.option);
-                for (row, count) in content {
-                    shop.node
-                        .add(problem, self.classes[row as usize], count, 0.0);
+                if knapsack.relax() <= target {
+                    break;
                 }
-                let mut content = shop.node.content.clone();
-                content.sort_unstable();
-                columns.push(Pattern {
-                    option: candidate.option,
-                    content,
-                });
+                let found = knapsack.search(target, pricing.width, pricing.many);
+                if search == 0 {
+                    let ratio = candidate.cost / found.bound;
+                    for (row, class) in self.classes.iter().enumerate() {
+                        if suited.contains(*class) {
+                            scale[row] = scale[row].min(ratio);
+                        }
+                    }
+                }
+                if found.contents.is_empty() {
+                    break;
+                }
+                for (_, content) in found.contents {
+                    shop.node.open(problem, candidate.option);
+                    for (row, count) in content {
+                        used[row as usize] = true;
+                        shop.node
+                            .add(problem, self.classes[row as usize], count, 0.0);
+                    }
+                    let mut content = shop.node.content.clone();
+                    content.sort_unstable();
+                    columns.push(Pattern {
+                        option: candidate.option,
+                        content,
+                    });
+                }
             }
         }
         let proven: f64 = self
@@ -280,8 +292,8 @@ impl Master {
             .sum();
         if proven > self.proven {
             self.proven = proven;
-            self.centre.clear();
-            self.centre
+            self.proven_duals.clear();
+            self.proven_duals
                 .extend(worth.iter().zip(&scale).map(|(worth, scale)| worth * scale));
         }
         shop.node.work += std::mem::take(&mut knapsack.work);
@@ -299,6 +311,19 @@ impl Master {
             values[class.at()] = dual.max(1e-12);
         }
         values
+    }
+
+    /// What pods of each class are worth for a lower bound: the duals, and those that proved most while looking for
+    /// contents. 0 for classes without a row.
+    #[must_use]
+    pub fn bounding_values(&self) -> [Vec<f64>; 2] {
+        [self.lp.duals(), &self.proven_duals].map(|duals| {
+            let mut values = vec![0.0; self.need.len()];
+            for (class, dual) in self.classes.iter().zip(duals) {
+                values[class.at()] = dual.max(0.0);
+            }
+            values
+        })
     }
 
     /// A plan from the programme's solution: whole nodes as they are; then, `dive` times at most, the largest fractions

@@ -3,6 +3,7 @@
 use super::candidates::Tier;
 use super::columns::{FLOPS_PER_STEP, Master, Pricing};
 use super::construct::{Built, Recipe};
+use super::dual::Widths;
 use super::lp::End;
 use super::pricing::Knapsack;
 use super::search::Search;
@@ -20,18 +21,24 @@ pub(super) struct MixBudget {
     rows: usize,
     /// Rounding steps per plan.
     dives: u32,
-    /// Multiplications per solve, and per plan that is rounded.
+    /// Multiplications for all solves together, and per plan that is rounded.
     flops: u64,
+    /// Partial contents kept while an option is bounded for the lower bound.
+    pub(super) bound_widths: Widths,
+    /// Inner steps for one lower bound.
+    pub(super) bound_work: u64,
 }
 
 impl MixBudget {
     pub(super) const FAST: Self = Self {
-        rounds: 0,
-        width: [0, 0],
-        work: 0,
-        rows: 0,
-        dives: 0,
-        flops: 0,
+        rounds: 3,
+        width: [8, 8],
+        work: 60_000,
+        rows: 256,
+        dives: 16,
+        flops: 6_000_000,
+        bound_widths: [8, 8],
+        bound_work: 0,
     };
     pub(super) const BALANCED: Self = Self {
         rounds: 60,
@@ -39,7 +46,9 @@ impl MixBudget {
         work: 3_000_000,
         rows: 600,
         dives: 60,
-        flops: 40_000_000,
+        flops: 120_000_000,
+        bound_widths: [20, 80],
+        bound_work: 400_000,
     };
     pub(super) const THOROUGH: Self = Self {
         rounds: 400,
@@ -48,6 +57,8 @@ impl MixBudget {
         rows: 1_200,
         dives: 200,
         flops: 1_000_000_000,
+        bound_widths: [50, 3_200],
+        bound_work: 20_000_000,
     };
 }
 
@@ -55,6 +66,10 @@ impl MixBudget {
 const MANY: usize = 8;
 /// A content is new if its pods are worth this many times its cost.
 const LEAST_GAIN: f64 = 1.000_01;
+/// With few options and many classes each option is searched several times a round: once per so many classes.
+const CLASSES_PER_SEARCH: usize = 8;
+/// Searches per option and round at most.
+const MOST_SEARCHES: usize = 40;
 /// By how much the width grows when nothing new is found.
 const WIDEN: usize = 3;
 
@@ -92,6 +107,15 @@ fn mix_tier(
         return;
     }
     generate(search, tier, &mut master, budget);
+    for (held, new) in search.bounding.iter_mut().zip(master.bounding_values()) {
+        if held.is_empty() {
+            *held = new;
+        } else {
+            // A pod with nodes in several tiers is worth what the cheapest asks.
+            let both = held.iter_mut().zip(new).filter(|(_, new)| *new > 0.0);
+            both.for_each(|(held, new)| *held = if *held > 0.0 { held.min(new) } else { new });
+        }
+    }
     let duals = master.values(alone);
     let mut best: Option<(super::score::Score, Built)> = None;
     for (values, dives) in [
@@ -115,7 +139,7 @@ fn mix_tier(
 /// Solves the programme; `false` if the budget did not suffice.
 fn solve(search: &mut Search<'_, '_>, master: &mut Master, budget: MixBudget) -> bool {
     let before = master.lp.flops;
-    let end = master.lp.minimise(budget.flops);
+    let end = master.lp.minimise(budget.flops.saturating_sub(before));
     search.shop.node.work += (master.lp.flops - before) / FLOPS_PER_STEP;
     end == End::Optimal
 }
@@ -132,6 +156,8 @@ fn generate(search: &mut Search<'_, '_>, tier: &Tier, master: &mut Master, budge
             least_gain: LEAST_GAIN,
             width,
             many: MANY,
+            searches: (master.classes.len() / tier.priced.len().max(1) / CLASSES_PER_SEARCH)
+                .clamp(1, MOST_SEARCHES),
         };
         let found = master.generate(search.shop, tier, &mut knapsack, pricing);
         if found == 0 {

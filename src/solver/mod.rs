@@ -23,6 +23,7 @@ pub mod bound;
 pub mod candidates;
 pub mod columns;
 pub mod construct;
+mod dual;
 pub mod existing;
 pub mod fill;
 pub mod holds;

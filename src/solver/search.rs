@@ -4,6 +4,7 @@ use super::bound;
 use super::candidates::Tiers;
 use super::columns::Pool;
 use super::construct::{Built, Recipe, Workshop, give_back};
+use super::dual;
 use super::fill::Order;
 use super::mix::{self, MixBudget};
 use super::reduce;
@@ -34,8 +35,8 @@ impl Budget {
     fn of(effort: Effort) -> Self {
         match effort {
             Effort::Fast => Self {
-                rounds: 0,
-                learn_work: 0,
+                rounds: 8,
+                learn_work: 350_000,
                 repacks: 0,
                 repack_work: 0,
                 restarts: 0,
@@ -70,6 +71,15 @@ const ALL_FILLS: [Order; 3] = [Order::Value, Order::Density, Order::Shape];
 /// Below this many classes the costlier fill orders are tried as well.
 const FEW_CLASSES: usize = 64;
 
+/// Up to this many candidates they are tried at any effort.
+const FEW_OPTIONS: usize = 4;
+
+/// A fast search that took more inner steps than this for its first constructions, or whose problem has more candidates
+/// times classes than this, or whose plan is this near to the bound, ends with them.
+const FAST_WORK: u64 = 800_000;
+const FAST_SIZE: usize = 24_000;
+const NEAR_BOUND: f64 = 1.01;
+
 /// How much dearer than the best a plan may be before its nodes are joined for the comparison.
 const JOIN_MARGIN: f64 = 1.003;
 
@@ -81,6 +91,8 @@ pub(super) struct Search<'w, 'p> {
     pub(super) best: Option<(Score, Built)>,
     /// Node contents of all plans so far.
     pub(super) pool: Pool,
+    /// Values of pods from which lower bounds are made: none, or those of the programme.
+    pub(super) bounding: [Vec<f64>; 2],
 }
 
 impl Search<'_, '_> {
@@ -103,6 +115,14 @@ impl Search<'_, '_> {
             }
         }
         score
+    }
+
+    /// Whether the best plan is far enough from the bound that looking further may pay.
+    fn may_gain(&self) -> bool {
+        self.best.as_ref().is_some_and(|(score, built)| {
+            let bound = bound::lower_bound(self.shop.problem, &built.remaining);
+            score.cost.as_f64() > bound.as_f64() * NEAR_BOUND
+        })
     }
 
     fn all_placed(&self) -> bool {
@@ -145,7 +165,7 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
     let alone = values::values(problem, &costs, Measure::Alone);
     let budget = Budget::of(effort);
     let few = problem.classes.len() <= FEW_CLASSES;
-    let orders: &[Order] = if few && effort > Effort::Fast {
+    let orders: &[Order] = if (few && effort > Effort::Fast) || costs.len() <= FEW_OPTIONS {
         &ALL_FILLS
     } else {
         &FILLS
@@ -156,6 +176,7 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
         ranks: Ranks::new(problem),
         best: None,
         pool: Pool::default(),
+        bounding: [Vec::new(), Vec::new()],
     };
     let plain = Recipe::new(orders);
     for values in [&fair, &alone] {
@@ -183,20 +204,15 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
         }
     }
     let scarce = !search.all_placed();
-    learn(
-        &mut search,
-        [&fair, &alone],
-        &alone,
-        &Recipe {
-            by_priority: scarce,
-            ..plain
-        },
-        budget,
-    );
-    mix::mix(&mut search, [&fair, &alone], &plain, budget.mix);
-    restart(&mut search, &fair, &alone, &plain, budget);
-    repair(&mut search, &fair, &alone, &plain, budget);
+    let go_on = effort > Effort::Fast || {
+        let size = costs.len() * problem.classes.len();
+        size <= FAST_SIZE && search.shop.node.work <= FAST_WORK && search.may_gain()
+    };
+    if go_on {
+        improve(&mut search, [&fair, &alone], &plain, scarce, budget);
+    }
 
+    let bounding = search.bounding;
     let (_, mut built) = search.best.unwrap_or_default();
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
@@ -205,9 +221,41 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
         shop.downsize(&mut built);
     }
     let score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
+    let mut lower_bound = bound::lower_bound(problem, &built.remaining);
+    let asked = bounding
+        .iter()
+        .filter(|values| !values.is_empty() && budget.mix.bound_work > 0);
+    for values in asked {
+        let (widths, most) = (budget.mix.bound_widths, budget.mix.bound_work);
+        let (bound, work) = dual::dual_bound(problem, &built.remaining, values, widths, most);
+        lower_bound = lower_bound.max(bound::rounded(bound));
+        shop.node.work += work;
+    }
     let work = shop.node.work;
-    let lower_bound = bound::lower_bound(problem, &built.remaining);
     finish(score, built, work, lower_bound)
+}
+
+/// Everything after the first constructions.
+fn improve(
+    search: &mut Search<'_, '_>,
+    [fair, alone]: [&Vec<f64>; 2],
+    plain: &Recipe<'_>,
+    scarce: bool,
+    budget: Budget,
+) {
+    learn(
+        search,
+        [fair, alone],
+        alone,
+        &Recipe {
+            by_priority: scarce,
+            ..*plain
+        },
+        budget,
+    );
+    mix::mix(search, [fair, alone], plain, budget.mix);
+    restart(search, fair, alone, plain, budget);
+    repair(search, fair, alone, plain, budget);
 }
 
 /// Rounds of price learning: pods on nodes that cost more than their pods' values are worth more in the next round.
