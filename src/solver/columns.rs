@@ -32,15 +32,25 @@ pub struct Pattern {
 pub struct Pool {
     /// The contents in the order they were seen.
     pub patterns: Vec<Pattern>,
+    most: usize,
     known: FastMap<Vec<(ClassId, u32)>, usize>,
 }
 
-/// No more contents than this are remembered.
-const MOST_PATTERNS: usize = 20_000;
-
 impl Pool {
+    /// A pool that remembers at most `most` contents: 0 where nobody will ask.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            ..Self::default()
+        }
+    }
+
     /// Remembers the new nodes of a plan.
     pub fn gather(&mut self, problem: &Problem, groups: &[Group]) {
+        if self.patterns.len() >= self.most {
+            return;
+        }
         for group in groups {
             if let Target::Option(option) = group.target {
                 self.insert(problem, option, &group.content);
@@ -60,7 +70,7 @@ impl Pool {
                     *held = option;
                 }
             }
-            None if self.patterns.len() < MOST_PATTERNS => {
+            None if self.patterns.len() < self.most => {
                 self.known.insert(content.clone(), self.patterns.len());
                 self.patterns.push(Pattern { option, content });
             }
@@ -95,6 +105,8 @@ pub struct Master {
     stocks: Vec<i128>,
     /// Patterns of the pool taken up so far.
     taken: usize,
+    /// Where among the options the next round starts.
+    cursor: usize,
     weight: u32,
     /// How many pods of each row one node may hold by host rules.
     most_per_node: Vec<u32>,
@@ -114,6 +126,8 @@ pub struct Pricing {
     pub width: usize,
     /// New contents per search of an option.
     pub many: usize,
+    /// Inner steps after which the round ends; the next goes on where it did.
+    pub work: u64,
     /// Searches per option: each after the first leaves out the classes that the ones before it have used.
     pub searches: usize,
 }
@@ -189,6 +203,7 @@ impl Master {
             waiting: plan.remaining.clone(),
             stocks,
             taken: 0,
+            cursor: 0,
             weight: tier.weight,
         })
     }
@@ -240,7 +255,14 @@ impl Master {
         let worth: Vec<f64> = self.lp.duals().iter().map(|dual| dual.max(0.0)).collect();
         let mut scale = vec![1.0f64; worth.len()];
         let mut used = vec![false; worth.len()];
-        for candidate in &tier.priced {
+        let mut complete = true;
+        for _ in 0..tier.priced.len() {
+            if knapsack.work > pricing.work {
+                complete = false;
+                break;
+            }
+            let candidate = &tier.priced[self.cursor % tier.priced.len()];
+            self.cursor += 1;
             let target = candidate.cost * pricing.least_gain;
             let suited = &shop.tiers.columns[candidate.column];
             used.fill(false);
@@ -290,7 +312,7 @@ impl Master {
             .enumerate()
             .map(|(row, class)| f64::from(self.need[class.at()]) * worth[row] * scale[row])
             .sum();
-        if proven > self.proven {
+        if complete && proven > self.proven {
             self.proven = proven;
             self.proven_duals.clear();
             self.proven_duals

@@ -26,6 +26,8 @@ struct Source {
 /// Partial contents kept while bounding an option, first and at most.
 pub(super) type Widths = [usize; 2];
 
+/// The bound is given up when it takes this many times its work even with the least width.
+const OVERRUN: u64 = 4;
 /// By how much the width grows while an option is bounded too loosely.
 const WIDEN: usize = 4;
 /// A content bounded by this much above the price is bounded well enough.
@@ -59,6 +61,9 @@ pub(super) fn dual_bound(
     let mut knapsack = Knapsack::default();
     let mut scale = vec![1.0f64; placed.len()];
     for source in sources(problem, &placed) {
+        if knapsack.work > work * OVERRUN {
+            return (0.0, knapsack.work);
+        }
         let ratio = if source.price > 0.0 {
             knapsack.open(problem.room_of(source.room));
             for at in source.suits.iter() {
@@ -189,12 +194,12 @@ fn sources(problem: &Problem, placed: &[(ClassId, u32)]) -> Vec<Source> {
 
 /// How many pods of groups that are spread over host names there are, and over how many hosts at least.
 ///
-/// A spread of `maxSkew` n lets a node hold n pods more than the emptiest host. Some host stays empty where there are more
-/// hosts than pods; in general the emptiest has at most pods / hosts.
+/// A spread of `maxSkew` n lets a node hold n pods more than the emptiest host. The emptiest of the new hosts has at most
+/// (waiting pods) / (new hosts).
 struct Hosts {
-    /// Pods by group, those that run included.
+    /// Waiting pods by group.
     pods: FastMap<u32, u64>,
-    /// Hosts that count for pods with these options, at least.
+    /// New hosts that count for pods with these options, at least.
     hosts: FastMap<SetId, u64>,
     /// Labels that a new node may or may not have leave open which hosts count.
     known: bool,
@@ -208,9 +213,6 @@ impl Hosts {
                 let more = u64::from(share.weight) * u64::from(row.count);
                 *pods.entry(share.group).or_default() += more;
             }
-        }
-        for ((_, group), count) in &problem.standing {
-            *pods.entry(*group).or_default() += u64::from(*count);
         }
         let mut hosts: FastMap<SetId, u64> = FastMap::default();
         for (class, _) in placed {

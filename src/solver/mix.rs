@@ -18,13 +18,15 @@ pub(super) struct MixBudget {
     /// Inner steps for all rounds together.
     work: u64,
     /// More classes than this make the programme too large to be worth its time.
-    rows: usize,
+    pub(super) rows: usize,
     /// Rounding steps per plan.
     dives: u32,
     /// Multiplications for all solves together, and per plan that is rounded.
     flops: u64,
     /// Partial contents kept while an option is bounded for the lower bound.
     pub(super) bound_widths: Widths,
+    /// Contents that are remembered.
+    pub(super) patterns: usize,
     /// Inner steps for one lower bound.
     pub(super) bound_work: u64,
 }
@@ -37,6 +39,7 @@ impl MixBudget {
         rows: 256,
         dives: 16,
         flops: 6_000_000,
+        patterns: 2_000,
         bound_widths: [8, 8],
         bound_work: 0,
     };
@@ -47,6 +50,7 @@ impl MixBudget {
         rows: 600,
         dives: 60,
         flops: 120_000_000,
+        patterns: 8_000,
         bound_widths: [20, 80],
         bound_work: 400_000,
     };
@@ -57,6 +61,7 @@ impl MixBudget {
         rows: 1_200,
         dives: 200,
         flops: 1_000_000_000,
+        patterns: 20_000,
         bound_widths: [50, 3_200],
         bound_work: 20_000_000,
     };
@@ -70,6 +75,8 @@ const LEAST_GAIN: f64 = 1.000_01;
 const CLASSES_PER_SEARCH: usize = 8;
 /// Searches per option and round at most.
 const MOST_SEARCHES: usize = 40;
+/// The work is enough for this many rounds at least.
+const LEAST_ROUNDS: u64 = 6;
 /// By how much the width grows when nothing new is found.
 const WIDEN: usize = 3;
 
@@ -156,6 +163,7 @@ fn generate(search: &mut Search<'_, '_>, tier: &Tier, master: &mut Master, budge
             least_gain: LEAST_GAIN,
             width,
             many: MANY,
+            work: budget.work / LEAST_ROUNDS,
             searches: (master.classes.len() / tier.priced.len().max(1) / CLASSES_PER_SEARCH)
                 .clamp(1, MOST_SEARCHES),
         };

@@ -534,3 +534,7 @@ fn slack(left: &[i64], room: &[i64], weights: &[f64]) -> f64 {
 fn count(x: f64) -> u32 {
     x.clamp(0.0, f64::from(u32::MAX)) as u32
 }
+
+#[cfg(test)]
+#[path = "pricing_tests.rs"]
+mod tests;

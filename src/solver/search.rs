@@ -71,8 +71,9 @@ const ALL_FILLS: [Order; 3] = [Order::Value, Order::Density, Order::Shape];
 /// Below this many classes the costlier fill orders are tried as well.
 const FEW_CLASSES: usize = 64;
 
-/// Up to this many candidates they are tried at any effort.
+/// Up to this many candidates, and pods times classes, they are tried at any effort.
 const FEW_OPTIONS: usize = 4;
+const FEW_STEPS: u64 = 1_000_000;
 
 /// A fast search that took more inner steps than this for its first constructions, or whose problem has more candidates
 /// times classes than this, or whose plan is this near to the bound, ends with them.
@@ -164,8 +165,16 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
     let fair = values::values(problem, &costs, Measure::Fair);
     let alone = values::values(problem, &costs, Measure::Alone);
     let budget = Budget::of(effort);
-    let few = problem.classes.len() <= FEW_CLASSES;
-    let orders: &[Order] = if (few && effort > Effort::Fast) || costs.len() <= FEW_OPTIONS {
+    let classes = problem.classes.len();
+    let small = effort > Effort::Fast || costs.len() * classes <= FAST_SIZE;
+    let few = classes <= FEW_CLASSES && effort > Effort::Fast;
+    let pods: u64 = problem
+        .classes
+        .iter()
+        .map(|class| u64::from(class.count))
+        .sum();
+    let few_options = costs.len() <= FEW_OPTIONS && pods * classes as u64 <= FEW_STEPS;
+    let orders: &[Order] = if few || few_options {
         &ALL_FILLS
     } else {
         &FILLS
@@ -175,7 +184,11 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
         shop: &mut shop,
         ranks: Ranks::new(problem),
         best: None,
-        pool: Pool::default(),
+        pool: Pool::new(if small && classes <= budget.mix.rows {
+            budget.mix.patterns
+        } else {
+            0
+        }),
         bounding: [Vec::new(), Vec::new()],
     };
     let plain = Recipe::new(orders);
@@ -204,10 +217,8 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
         }
     }
     let scarce = !search.all_placed();
-    let go_on = effort > Effort::Fast || {
-        let size = costs.len() * problem.classes.len();
-        size <= FAST_SIZE && search.shop.node.work <= FAST_WORK && search.may_gain()
-    };
+    let go_on =
+        effort > Effort::Fast || (small && search.shop.node.work <= FAST_WORK && search.may_gain());
     if go_on {
         improve(&mut search, [&fair, &alone], &plain, scarce, budget);
     }
