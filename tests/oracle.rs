@@ -127,6 +127,19 @@ fn thorough_effort_is_optimal_in_9_of_10_tiny_problems() {
     assert!(figures.worst_ratio <= 2.0, "{figures:?}");
 }
 
+/// `compare` asserts it for every case: no lower bound above the optimum (M-7), whatever the effort.
+#[test]
+fn the_lower_bound_is_never_above_the_optimum_at_any_effort() {
+    for (effort, seeds) in [
+        (Effort::Fast, 20_000..21_500),
+        (Effort::Balanced, 20_000..20_600),
+        (Effort::Thorough, 20_000..20_060),
+    ] {
+        let figures = compare(effort, seeds, |_| true);
+        assert!(figures.cases > 0, "{figures:?}");
+    }
+}
+
 /// The problems are of all sorts: most can be placed, some cannot, some need no new node.
 #[test]
 fn the_problems_are_of_all_sorts() {

@@ -74,13 +74,17 @@ pub fn lower_bound(problem: &Problem, unplaced: &[u32]) -> Price {
     for (class, count) in &waiting {
         best = best.max(alone(problem, *class, *count));
     }
-    // Sums of floats may be off by a few units in the last place; the bound must not be.
-    Price::from_f64(best * (1.0 - 1e-9)).unwrap_or(Price::ZERO)
+    rounded(best)
+}
+
+/// A bound as a price. Sums of floats may be off by a few units in the last place; the bound must not be.
+pub(super) fn rounded(bound: f64) -> Price {
+    Price::from_f64(bound.max(0.0) * (1.0 - 1e-9)).unwrap_or(Price::ZERO)
 }
 
 /// The pods that are placed, by class, those in bundles counted with their own class: a bound must hold for plans that
 /// part them or send them elsewhere, too.
-fn placed_alone(problem: &Problem, unplaced: &[u32]) -> Vec<(ClassId, u64)> {
+pub(super) fn placed_alone(problem: &Problem, unplaced: &[u32]) -> Vec<(ClassId, u64)> {
     let mut placed = vec![0u64; problem.classes.len()];
     for (class, row) in problem.classes.enumerate() {
         let left = unplaced.get(class.at()).copied().unwrap_or(0);

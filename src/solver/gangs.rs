@@ -5,8 +5,8 @@
 //! part that asks for one topology domain tried in every domain, the cheapest that holds the whole kept. The pods of gangs
 //! that stay out are taken out of the problem, so half a gang never buys a node, and the rest is planned again.
 
+use super::pack::solve as search;
 use super::score::{Ranks, Score};
-use super::search::solve as search;
 use super::{Group, Outcome, Target};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix as _, IxVec};
@@ -48,7 +48,7 @@ const MAX_ROUNDS: u32 = 8;
 /// Which domain each part of a gang is kept in.
 type Choice = Vec<Option<usize>>;
 
-/// Plans all pods of `problem`, gangs whole or not at all. As [`search::solve`](super::search::solve) where there are no
+/// Plans all pods of `problem`, gangs whole or not at all. As [`pack::solve`](super::pack::solve) where there are no
 /// gangs; otherwise at most some hundred searches more, most of them at the least effort.
 pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
     if problem.gangs.is_empty() {

@@ -58,6 +58,12 @@ impl Workshop<'_> {
     /// Joins nodes whose pods one larger node of the same weight holds at no higher cost: fewer nodes for the same money
     /// (M-1 (5)), and less money where the larger node is cheaper. O(distinct nodes^2 x candidates) at most, bounded.
     pub fn merge(&mut self, built: &mut Built) {
+        let dims = self.problem.dims;
+        let mut totals: Vec<i64> = Vec::with_capacity(built.groups.len() * dims);
+        for group in &built.groups {
+            total_demand(self.problem, &group.content, &mut self.total);
+            totals.extend_from_slice(&self.total);
+        }
         let mut tries = MERGE_TRIES;
         let mut at = 0;
         while at < built.groups.len() {
@@ -65,7 +71,13 @@ impl Workshop<'_> {
             let mut joined = false;
             while other < built.groups.len() && tries > 0 {
                 tries -= 1;
-                if self.join_pair(built, at, other) {
+                if self.join_pair(built, at, other, &totals) {
+                    total_demand(
+                        self.problem,
+                        &built.groups[built.groups.len() - 1].content,
+                        &mut self.total,
+                    );
+                    totals.extend_from_slice(&self.total);
                     joined = true;
                     break;
                 }
@@ -79,8 +91,10 @@ impl Workshop<'_> {
         built.groups.retain(|group| group.times > 0);
     }
 
-    fn join_pair(&mut self, built: &mut Built, a: usize, b: usize) -> bool {
+    /// Joins the nodes at `a` and `b`, whose `totals` are known, on a node that is added at the end.
+    fn join_pair(&mut self, built: &mut Built, a: usize, b: usize, totals: &[i64]) -> bool {
         let problem = self.problem;
+        let dims = problem.dims;
         let (x, y) = (&built.groups[a], &built.groups[b]);
         let (Target::Option(old_x), Target::Option(old_y)) = (x.target, y.target) else {
             return false;
@@ -94,31 +108,34 @@ impl Workshop<'_> {
         if times == 0 || problem.pools[problem.options[old_y].pool].weight != weight {
             return false;
         }
-        let mut content = x.content.clone();
-        for (class, count) in &y.content {
-            match content.iter_mut().find(|(held, _)| held == class) {
-                Some((_, held)) => *held += count,
-                None => content.push((*class, *count)),
-            }
-        }
-        if !may_share(problem, &content) {
-            return false;
-        }
-        let limit = problem.options[old_x].cost + problem.options[old_y].cost;
-        total_demand(problem, &content, &mut self.total);
         let Some(tier) = self.tiers.tiers.iter().find(|tier| tier.weight == weight) else {
             return false;
         };
+        let limit = problem.options[old_x].cost + problem.options[old_y].cost;
+        self.total.clear();
+        let sums = totals[a * dims..][..dims]
+            .iter()
+            .zip(&totals[b * dims..][..dims]);
+        self.total.extend(sums.map(|(x, y)| x.saturating_add(*y)));
+        let mut content: Option<Vec<(ClassId, u32)>> = None;
         for candidate in tier.that_may_hold(&self.total) {
             if candidate.cost > limit {
                 return false;
             }
             self.node.work += 1;
             let row = &problem.options[candidate.option];
-            if fits(&self.total, problem.room_of(row.room))
-                && no_dearer(problem, candidate.option, old_x, old_y)
-                && joint_state(problem, candidate.option, &content).is_some()
-                && keeps_min_values(problem, row.pool, &content, None)
+            if !fits(&self.total, problem.room_of(row.room))
+                || !no_dearer(problem, candidate.option, old_x, old_y)
+            {
+                continue;
+            }
+            let content =
+                content.get_or_insert_with(|| together(&built.groups[a], &built.groups[b]));
+            if !may_share(problem, content) {
+                return false;
+            }
+            if joint_state(problem, candidate.option, content).is_some()
+                && keeps_min_values(problem, row.pool, content, None)
                 && exchange_allowed(
                     problem,
                     &built.stocks,
@@ -132,10 +149,9 @@ impl Workshop<'_> {
                 take(problem, &mut built.stocks, candidate.option, times);
                 built.groups[a].times -= times;
                 built.groups[b].times -= times;
-                let target = Target::Option(candidate.option);
                 built.groups.push(Group {
-                    target,
-                    content,
+                    target: Target::Option(candidate.option),
+                    content: std::mem::take(content),
                     times,
                 });
                 return true;
@@ -143,6 +159,18 @@ impl Workshop<'_> {
         }
         false
     }
+}
+
+/// What one node holds that takes a node of each group's pods.
+fn together(a: &Group, b: &Group) -> Vec<(ClassId, u32)> {
+    let mut content = a.content.clone();
+    for (class, count) in &b.content {
+        match content.iter_mut().find(|(held, _)| held == class) {
+            Some((_, held)) => *held += count,
+            None => content.push((*class, *count)),
+        }
+    }
+    content
 }
 
 /// How many pairs of distinct nodes one merge looks at: all of them in plans of up to some hundred distinct nodes.

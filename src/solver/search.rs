@@ -1,53 +1,51 @@
 //! Looking for the best plan within a budget of work.
 
-use super::alike::hand_out;
 use super::bound;
-use super::candidates::Tiers;
+use super::columns::Pool;
 use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
-use super::prefer;
-use super::reduce;
+use super::mix::{self, MixBudget};
 use super::score::{Ranks, Score};
-use super::settle::settle;
 use super::values::{self, Measure};
-use super::{Group, Outcome, Target};
-use crate::base::bitset::BitSet;
+use super::{Group, Target};
 use crate::base::index::Ix as _;
 use crate::base::rng::Rng;
 use crate::model::options::Effort;
-use crate::model::price::Price;
-use crate::problem::{ClassId, OptionId, Problem};
+use crate::problem::{OptionId, Problem};
 
 /// How much work each effort may take. Work is counted in inner steps (one pod class looked at for one node), so the
 /// budget is the same on every machine.
 #[derive(Debug, Clone, Copy)]
-struct Budget {
+pub(super) struct Budget {
     rounds: u32,
     learn_work: u64,
     repacks: u32,
     repack_work: u64,
     restarts: u32,
     restart_work: u64,
+    pub(super) mix: MixBudget,
 }
 
 impl Budget {
-    fn of(effort: Effort) -> Self {
+    pub(super) fn of(effort: Effort) -> Self {
         match effort {
             Effort::Fast => Self {
-                rounds: 0,
-                learn_work: 0,
+                rounds: 8,
+                learn_work: 350_000,
                 repacks: 0,
                 repack_work: 0,
                 restarts: 0,
                 restart_work: 0,
+                mix: MixBudget::FAST,
             },
             Effort::Balanced => Self {
-                rounds: 40,
-                learn_work: 5_000_000,
+                rounds: 20,
+                learn_work: 3_000_000,
                 repacks: 400,
-                repack_work: 3_500_000,
+                repack_work: 2_000_000,
                 restarts: 60,
                 restart_work: 1_000_000,
+                mix: MixBudget::BALANCED,
             },
             Effort::Thorough => Self {
                 rounds: 300,
@@ -56,6 +54,7 @@ impl Budget {
                 repack_work: 150_000_000,
                 restarts: 3_000,
                 restart_work: 50_000_000,
+                mix: MixBudget::THOROUGH,
             },
         }
     }
@@ -67,20 +66,37 @@ const ALL_FILLS: [Order; 3] = [Order::Value, Order::Density, Order::Shape];
 /// Below this many classes the costlier fill orders are tried as well.
 const FEW_CLASSES: usize = 64;
 
+/// Up to this many candidates, and pods times classes, they are tried at any effort.
+const FEW_OPTIONS: usize = 4;
+const FEW_STEPS: u64 = 1_000_000;
+
+/// A fast search that took more inner steps than this for its first constructions, or whose problem has more candidates
+/// times classes than this, or whose plan is this near to the bound, ends with them.
+const FAST_WORK: u64 = 800_000;
+const FAST_SIZE: usize = 24_000;
+const NEAR_BOUND: f64 = 1.01;
+
 /// How much dearer than the best a plan may be before its nodes are joined for the comparison.
 const JOIN_MARGIN: f64 = 1.003;
 
-struct Search<'w, 'p> {
-    shop: &'w mut Workshop<'p>,
-    ranks: Ranks,
-    best: Option<(Score, Built)>,
+/// A search in progress.
+#[derive(Debug)]
+pub(super) struct Search<'w, 'p> {
+    pub(super) shop: &'w mut Workshop<'p>,
+    pub(super) ranks: Ranks,
+    pub(super) best: Option<(Score, Built)>,
+    /// Node contents of all plans so far.
+    pub(super) pool: Pool,
+    /// Values of pods from which lower bounds are made: none, or those of the programme.
+    pub(super) bounding: [Vec<f64>; 2],
 }
 
 impl Search<'_, '_> {
     /// Finishes `built` and keeps it if it is the best so far. Nodes are joined only in plans that have a chance.
-    fn offer(&mut self, mut built: Built) -> Score {
+    pub(super) fn offer(&mut self, mut built: Built) -> Score {
         let problem = self.shop.problem;
         self.shop.downsize(&mut built);
+        self.pool.gather(problem, &built.groups);
         let mut score = self.ranks.score(problem, &built.groups, &built.remaining);
         let has_chance = self.best.as_ref().is_none_or(|(held, _)| {
             let margin = held.cost.as_f64() * JOIN_MARGIN;
@@ -88,12 +104,21 @@ impl Search<'_, '_> {
         });
         if has_chance {
             self.shop.merge(&mut built);
+            self.pool.gather(problem, &built.groups);
             score = self.ranks.score(problem, &built.groups, &built.remaining);
             if self.best.as_ref().is_none_or(|(held, _)| score < *held) {
                 self.best = Some((score.clone(), built));
             }
         }
         score
+    }
+
+    /// Whether the best plan is far enough from the bound that looking further may pay.
+    fn may_gain(&self) -> bool {
+        self.best.as_ref().is_some_and(|(score, built)| {
+            let bound = bound::lower_bound(self.shop.problem, &built.remaining);
+            score.cost.as_f64() > bound.as_f64() * NEAR_BOUND
+        })
     }
 
     fn all_placed(&self) -> bool {
@@ -103,95 +128,24 @@ impl Search<'_, '_> {
     }
 }
 
-/// Plans all pods of `problem`.
-///
-/// Deterministic: the same problem and effort give the same outcome. The cost is bounded by the effort's budget after
-/// the first constructions, each of which takes O(distinct nodes x candidates x classes).
-pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
-    let mut outcome = pack(problem, effort);
-    prefer::prefer(problem, effort, &mut outcome);
-    outcome
-}
-
-/// The plan before preferences.
-fn pack(problem: &Problem, effort: Effort) -> Outcome {
-    let reduced = reduce::reduce(problem);
-    let small = reduced.as_ref().map_or(problem, |reduced| &reduced.problem);
-    let tiers = Tiers::new(small);
-    let mut shop = Workshop::new(small, &tiers);
-    let mut packed = search(&mut shop, effort);
-    let mut built = match &reduced {
-        Some(reduced) => hand_out(problem, &reduced.classes, &packed),
-        None => packed.clone(),
-    };
-    if let Some(reduced) = &reduced {
-        let mut kept = BitSet::new(problem.classes.len());
-        let all = reduced.classes.iter().flatten();
-        all.for_each(|class| kept.insert(*class));
-        for (class, row) in problem.classes.enumerate() {
-            if !kept.contains(class) {
-                built.remaining[class.at()] = row.count;
-            }
-        }
-    }
-    if settle(problem, &mut built.groups, &mut built.remaining) {
-        // The nodes that lost pods may be too large now.
-        if let Some(reduced) = &reduced {
-            packed.groups = take_together(problem, reduced, &built.groups);
-            let left = |class: &ClassId| built.remaining[class.at()];
-            let sums = reduced.classes.iter().map(|c| c.iter().map(left).sum());
-            packed.remaining = sums.collect();
-        } else {
-            packed.groups.clone_from(&built.groups);
-            packed.remaining.clone_from(&built.remaining);
-        }
-        shop.downsize(&mut packed);
-        for (group, smaller) in built.groups.iter_mut().zip(&packed.groups) {
-            group.target = smaller.target;
-        }
-    }
-    let score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
-    let lower_bound = bound::lower_bound(small, &packed.remaining);
-    finish(score, built, shop.node.work, lower_bound)
-}
-
-/// `groups` in the classes of the smaller problem, in the same order.
-fn take_together(problem: &Problem, reduced: &reduce::Reduced, groups: &[Group]) -> Vec<Group> {
-    let mut number: Vec<Option<ClassId>> = vec![None; problem.classes.len()];
-    for (at, classes) in reduced.classes.iter().enumerate() {
-        for class in classes {
-            number[class.at()] = Some(ClassId::new(at));
-        }
-    }
-    let together = |group: &Group| {
-        let mut content: Vec<(ClassId, u32)> = Vec::new();
-        for (class, n) in &group.content {
-            let Some(class) = number[class.at()] else {
-                continue;
-            };
-            match content.iter_mut().find(|(held, _)| *held == class) {
-                Some((_, held)) => *held += n,
-                None => content.push((class, *n)),
-            }
-        }
-        Group {
-            content,
-            ..group.clone()
-        }
-    };
-    groups.iter().map(together).collect()
-}
-
-/// The best plan found within the budget of `effort`.
-fn search(shop: &mut Workshop<'_>, effort: Effort) -> Built {
+/// The best plan found within the budget of `effort`, and values of classes from which a bound may be proven.
+pub(super) fn search(shop: &mut Workshop<'_>, effort: Effort) -> (Built, [Vec<f64>; 2]) {
     let problem = shop.problem;
     let tiers = shop.tiers;
     let costs: Vec<(OptionId, f64)> = tiers.all().map(|c| (c.option, c.cost)).collect();
     let fair = values::values(problem, &costs, Measure::Fair);
     let alone = values::values(problem, &costs, Measure::Alone);
     let budget = Budget::of(effort);
-    let few = problem.classes.len() <= FEW_CLASSES;
-    let orders: &[Order] = if few && effort > Effort::Fast {
+    let classes = problem.classes.len();
+    let small = effort > Effort::Fast || costs.len() * classes <= FAST_SIZE;
+    let few = classes <= FEW_CLASSES && effort > Effort::Fast;
+    let pods: u64 = problem
+        .classes
+        .iter()
+        .map(|class| u64::from(class.count))
+        .sum();
+    let few_options = costs.len() <= FEW_OPTIONS && pods * classes as u64 <= FEW_STEPS;
+    let orders: &[Order] = if few || few_options {
         &ALL_FILLS
     } else {
         &FILLS
@@ -201,6 +155,12 @@ fn search(shop: &mut Workshop<'_>, effort: Effort) -> Built {
         shop,
         ranks: Ranks::new(problem),
         best: None,
+        pool: Pool::new(if small && classes <= budget.mix.rows {
+            budget.mix.patterns
+        } else {
+            0
+        }),
+        bounding: [Vec::new(), Vec::new()],
     };
     let plain = Recipe::new(orders);
     for values in [&fair, &alone] {
@@ -228,24 +188,41 @@ fn search(shop: &mut Workshop<'_>, effort: Effort) -> Built {
         }
     }
     let scarce = !search.all_placed();
-    learn(
-        &mut search,
-        [&fair, &alone],
-        &alone,
-        &Recipe {
-            by_priority: scarce,
-            ..plain
-        },
-        budget,
-    );
-    restart(&mut search, &fair, &alone, &plain, budget);
-    repair(&mut search, &fair, &alone, &plain, budget);
+    let go_on =
+        effort > Effort::Fast || (small && search.shop.node.work <= FAST_WORK && search.may_gain());
+    if go_on {
+        improve(&mut search, [&fair, &alone], &plain, scarce, budget);
+    }
 
+    let bounding = search.bounding;
     let (_, mut built) = search.best.unwrap_or_default();
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
     }
-    built
+    (built, bounding)
+}
+
+/// Everything after the first constructions.
+fn improve(
+    search: &mut Search<'_, '_>,
+    [fair, alone]: [&Vec<f64>; 2],
+    plain: &Recipe<'_>,
+    scarce: bool,
+    budget: Budget,
+) {
+    learn(
+        search,
+        [fair, alone],
+        alone,
+        &Recipe {
+            by_priority: scarce,
+            ..*plain
+        },
+        budget,
+    );
+    mix::mix(search, [fair, alone], plain, budget.mix);
+    restart(search, fair, alone, plain, budget);
+    repair(search, fair, alone, plain, budget);
 }
 
 /// Rounds of price learning: pods on nodes that cost more than their pods' values are worth more in the next round.
@@ -483,34 +460,4 @@ fn pick(rng: &mut Rng, groups: &[Group], bought: &[usize], nodes: u64) -> Vec<us
         }
     }
     picks
-}
-
-fn finish(score: Score, mut built: Built, work: u64, lower_bound: Price) -> Outcome {
-    for group in &mut built.groups {
-        group.content.sort_unstable();
-    }
-    built
-        .groups
-        .sort_by(|a, b| (a.target, &a.content).cmp(&(b.target, &b.content)));
-    let mut groups: Vec<Group> = Vec::new();
-    for group in built.groups {
-        match groups.last_mut() {
-            Some(last) if last.target == group.target && last.content == group.content => {
-                last.times += group.times
-            }
-            _ => groups.push(group),
-        }
-    }
-    let left = built.remaining.iter().enumerate().filter(|(_, n)| **n > 0);
-    let unplaced = left.map(|(at, n)| (ClassId::new(at), *n)).collect();
-    Outcome {
-        groups,
-        unplaced,
-        lower_bound,
-        score,
-        work,
-        met: None,
-        gangs: Vec::new(),
-        pinned: Vec::new(),
-    }
 }

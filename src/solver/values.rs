@@ -109,7 +109,8 @@ fn least(
 }
 
 /// How many pods of `class` host rules let on one node.
-fn most_per_node(problem: &Problem, class: ClassId) -> u32 {
+#[must_use]
+pub fn most_per_node(problem: &Problem, class: ClassId) -> u32 {
     let row = &problem.classes[class];
     if row
         .excludes

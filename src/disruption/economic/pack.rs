@@ -6,7 +6,7 @@ use crate::model::options::Effort;
 use crate::model::price::Price;
 use crate::problem::{ClassId, NodeId, OptionId, Problem, fit_count, fits};
 use crate::solver::candidates::Tiers;
-use crate::solver::search::solve;
+use crate::solver::pack::solve;
 use crate::solver::values::{Measure, values};
 use crate::solver::whatif::topology::Spot;
 use crate::solver::whatif::{Slot, World};

@@ -401,6 +401,7 @@ pub(super) fn claim(
     Some(PlannedClaim {
         node_pool: Name::clone(&pool.name),
         pods,
+        buffer_pods: Vec::new(),
         instance_types: vec![Name::clone(&cheapest.instance_type)],
         zones: vec![Name::clone(&cheapest.zone)],
         capacity_types: vec![cheapest.capacity_type],
