@@ -755,7 +755,7 @@ impl World<'_> {
                     );
                 }
             }
-            _ => {}
+            Action::Untaint { .. } | Action::Launch { .. } | _ => {}
         }
     }
 
