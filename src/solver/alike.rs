@@ -71,9 +71,12 @@ pub fn hand_out(problem: &Problem, groups: &[Vec<ClassId>], built: &Built) -> Bu
     let count = |class: ClassId| problem.classes[class].count;
     let mut hands: Vec<Hand> = groups
         .iter()
-        .map(|classes| Hand {
-            at: 0,
-            left: classes.first().map_or(0, |class| count(*class)),
+        .map(|classes| {
+            let left = classes.first().map_or(0, |class| count(*class));
+            let mut hand = Hand { at: 0, left };
+            // Classes without pods (of gangs that are left out) have nothing to take.
+            hand.advance(classes, &count);
+            hand
         })
         .collect();
     let mut out: Vec<Group> = Vec::with_capacity(built.groups.len());

@@ -281,12 +281,12 @@ fn random_gangs_are_whole_in_any_order() {
         }
         for at in 0..rng.below(4) {
             let name = format!("g{at}");
-            let size = 1 + rng.below(5) as usize;
+            let size = 1 + usize::try_from(rng.below(5)).unwrap();
             items.push(group(
                 &name,
                 1 + u32::try_from(rng.below(size as u64)).unwrap(),
             ));
-            let key = [ZONE, RACK][rng.below(2) as usize];
+            let key = *rng.choose(&[ZONE, RACK]).unwrap();
             let annotations = match rng.below(3) {
                 0 => json!({"kueue.x-k8s.io/podset-required-topology": key}),
                 1 => json!({"kueue.x-k8s.io/podset-preferred-topology": key}),
