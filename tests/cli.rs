@@ -347,3 +347,17 @@ fn a_reader_that_goes_away_is_no_fault() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(err(&output).is_empty(), "{}", err(&output));
 }
+
+#[test]
+fn rehearsals_tell_what_they_did_and_repeat_themselves() {
+    let run = || {
+        let output = tetrapod(&["rehearse", "--runs", "20", "--seed", "3", "--crash"]);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        out(&output)
+    };
+    let first = run();
+    assert!(first.starts_with("20 runs held: "), "{first}");
+    // All but the time is the same.
+    let figures = |text: &str| text.rsplit_once(';').map(|(figures, _)| figures.to_owned());
+    assert_eq!(figures(&first), figures(&run()));
+}
