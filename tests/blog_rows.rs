@@ -16,7 +16,7 @@ use tetrapod::model::price::Price;
 use tetrapod::model::resources::Name;
 use tetrapod::plan::PlannedClaim;
 use tetrapod::provisioning::config::{ClassConfig, Config, GroupConfig, PoolConfig};
-use tetrapod::provisioning::input::{KubeChange, KubeEvent, Removal};
+use tetrapod::provisioning::input::{KubeChange, KubeEvent, Listing, Removal};
 use tetrapod::provisioning::node::Phase;
 use tetrapod::provisioning::output::{Notice, Unavailability};
 use tetrapod::provisioning::{Input, Machine, Output};
@@ -620,4 +620,45 @@ fn row_18_decisions_carry_reason_and_rule_and_their_trace_replays() {
         serde_json::to_string(&trace).unwrap(),
         serde_json::to_string(&run()).unwrap()
     );
+}
+
+#[test]
+fn a_replacement_that_only_a_listing_shows_is_followed_h29() {
+    let mut pilot = pilot("a");
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    pilot.run(start().plus(minutes(10)), |p| ready(p) == 1);
+    let mut record = pilot.fake.list()[0].clone();
+    record.instance_id = Some(name("i-new"));
+    let now = pilot.now().plus(Span::from_secs(1));
+    let listing = Listing::new(now, vec![record], true);
+    pilot.machine.handle(Input::Listing(listing), now);
+    let node = pilot.machine.nodes().next().unwrap();
+    assert_eq!(node.instance_id.as_deref(), Some("i-new"));
+    assert!(node.is_in_flight() && !node.joined, "it starts anew");
+    assert!(pilot.machine.by_instance_id("i-new").is_some());
+}
+
+#[test]
+fn requests_keep_to_five_entries_and_fifty_nodes_h25() {
+    let letters = "abcdefgh";
+    let mut pilot = pilot(letters);
+    let many = |letter: char, count: usize| {
+        let pods: Vec<String> = (0..count).map(|n| format!("ns/{letter}-{n}")).collect();
+        let claims = pods.iter().map(|pod| claim(&letter.to_string(), &[pod]));
+        claims.collect::<Vec<_>>()
+    };
+    let mut claims: Vec<_> = letters.chars().flat_map(|letter| many(letter, 3)).collect();
+    claims.extend((0..120).map(|n| claim("a", &[&format!("big/{n}")])));
+    pilot.plan(claims);
+    let mut nodes = 0;
+    for (_, output) in &pilot.trace {
+        if let Output::Add { request, .. } = output {
+            let entries = &request.body.nodes_to_add;
+            let count: u32 = entries.iter().map(|e| e.increment_target_count_by).sum();
+            assert!(entries.len() <= 5 && count <= 50, "{entries:?}");
+            nodes += count;
+        }
+    }
+    assert_eq!(nodes, 8 * 3 + 120);
+    assert!(pilot.fake.violations().is_empty());
 }

@@ -401,3 +401,17 @@ fn scale_refuses_a_state_that_is_none_and_input_without_a_time() {
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("--now"), "{}", err(&output));
 }
+
+#[test]
+fn rehearsals_tell_what_they_did_and_repeat_themselves() {
+    let run = || {
+        let output = tetrapod(&["rehearse", "--runs", "20", "--seed", "3", "--crash"]);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        out(&output)
+    };
+    let first = run();
+    assert!(first.starts_with("20 runs held: "), "{first}");
+    // All but the time is the same.
+    let figures = |text: &str| text.rsplit_once(';').map(|(figures, _)| figures.to_owned());
+    assert_eq!(figures(&first), figures(&run()));
+}

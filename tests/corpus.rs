@@ -50,7 +50,7 @@ fn the_provisioning_machine_takes_what_it_is_told() {
 
 #[test]
 fn the_provisioning_machine_takes_random_input() {
-    for seed in 0_u64..2_000 {
+    for seed in 0_u64..500 {
         let mut rng = Rng::new(seed);
         let length = rng.below(1_500);
         let bytes: Vec<u8> = (0..length)

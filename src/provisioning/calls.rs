@@ -462,13 +462,14 @@ impl Machine {
         };
         match call.what {
             What::Add(entries) if entries.len() > 1 && !matches!(scope, Scope::Group) => {
+                let held = self.state.gate.is_some() || self.blocker().is_some();
                 for entry in entries {
                     let blocked = self.state.offers.blocked(entry.offering, self.state.now);
-                    if !matches!(blocked, Some(Unavailability::BackingOff(_))) {
+                    if !held && !matches!(blocked, Some(Unavailability::BackingOff(_))) {
                         self.send_add(vec![entry]);
                         continue;
                     }
-                    // It has failed elsewhere meanwhile: its orders choose again.
+                    // It has failed elsewhere meanwhile, or no call may be made now: its orders choose again.
                     for node in entry.nodes {
                         if let Some(order) = self.detach(node) {
                             self.try_next(order);

@@ -241,6 +241,10 @@ impl Machine {
         }
         node.bound_at = at;
         let offering = node.offering;
+        // An instance stands behind one node: the one that was heard of last.
+        if let Some(other) = self.index.by_instance.get(instance).copied() {
+            self.unbind(other);
+        }
         self.unbind(id);
         let Some(node) = self.state.nodes.get_mut(&id) else {
             return;
