@@ -7,7 +7,7 @@
 
 use super::candidates::Tier;
 use super::construct::{Built, Recipe, Workshop, give_back, take};
-use super::holds::stock_allows;
+use super::holds::{joint_state, stock_allows};
 use super::lp::{Cover, End};
 use super::pricing::{Item, Knapsack};
 use super::values::most_per_node;
@@ -227,7 +227,8 @@ impl Master {
             *count = (*count).min(need[class.at()]);
             *count > 0
         });
-        if pattern.content.is_empty() {
+        let option = pattern.option;
+        if pattern.content.is_empty() || joint_state(problem, option, &pattern.content).is_none() {
             return;
         }
         let row_of = &self.row_of;
@@ -235,7 +236,7 @@ impl Master {
             let row = row_of[class.at()]?;
             Some((row as usize, f64::from(*count)))
         });
-        let cost = problem.options[pattern.option].cost.max(1e-9);
+        let cost = problem.options[option].cost.max(1e-9);
         self.lp.add(cost, entries);
         self.patterns.push(pattern);
     }

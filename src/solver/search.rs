@@ -48,12 +48,12 @@ impl Budget {
                 mix: MixBudget::BALANCED,
             },
             Effort::Thorough => Self {
-                rounds: 300,
-                learn_work: 150_000_000,
+                rounds: 100,
+                learn_work: 20_000_000,
                 repacks: 20_000,
-                repack_work: 150_000_000,
+                repack_work: 40_000_000,
                 restarts: 3_000,
-                restart_work: 50_000_000,
+                restart_work: 30_000_000,
                 mix: MixBudget::THOROUGH,
             },
         }
