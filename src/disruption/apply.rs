@@ -16,6 +16,7 @@ use crate::model::resources::Name;
 use crate::plan::PlannedClaim;
 use crate::plan::command::Command;
 use crate::scheduler::Capacity;
+use crate::view::pools::OFFERING_KEYS;
 
 /// Carries `commands` out on a copy of `snapshot`. New nodes are called `planned-<n>`, with the next free numbers. Pods of
 /// DaemonSets, mirror pods and finished pods of a candidate vanish with it. Names that do not exist are passed over.
@@ -61,9 +62,10 @@ pub fn apply(snapshot: &Snapshot, commands: &[Command]) -> Snapshot {
             }
         }
     }
+    let singles = commands.iter().any(|command| !command.moves.is_empty());
     for pod in &mut after.pods {
         let from_gone = pod.node_name.as_ref().is_some_and(|node| gone.contains(node));
-        if !from_gone && pod.node_name.is_some() && commands.iter().all(|c| c.moves.is_empty()) {
+        if !from_gone && pod.node_name.is_some() && !singles {
             continue;
         }
         if let Some(node) = target.get(pod.key().as_str()) {
@@ -170,11 +172,17 @@ fn node_labels(
     for spec in &pool.requirements {
         let asked = Requirement::from_spec(spec);
         if asked.operator() == Operator::In {
-            // A key that the claim decides: what a pod on it selects, else the first value.
-            let selected = planned.pods.iter().find_map(|key| {
-                let pod = snapshot.pods.iter().find(|pod| pod.key() == key.as_ref())?;
-                pod.spec.node_selector.shared(asked.key())
-            });
+            // A key that the claim decides: what a pod on it selects, else the first value. Keys that the offering decides
+            // are set below.
+            let open = asked.single().is_none() && !OFFERING_KEYS.contains(&asked.key().as_ref());
+            let selects = |pod: &&crate::model::pod::Pod| {
+                pod.spec.node_selector.get(asked.key()).is_some()
+                    && planned.pods.iter().any(|key| pod.key() == key.as_ref())
+            };
+            let selected = open
+                .then(|| snapshot.pods.iter().find(selects))
+                .flatten()
+                .and_then(|pod| pod.spec.node_selector.shared(asked.key()));
             if let Some(value) = selected.or_else(|| asked.values().iter().next()) {
                 labels.set(Name::clone(asked.key()), Name::clone(value));
             }

@@ -3,7 +3,7 @@
 use super::apply::apply;
 use super::cluster::Cluster;
 use super::policy::Policy;
-use super::stays::{next_look, stays};
+use super::stays::stays;
 use crate::model::cluster::Snapshot;
 use crate::plan::command::Command;
 use crate::plan::disruption::{Converged, Disruption};
@@ -33,8 +33,7 @@ pub fn consolidate(snapshot: &Snapshot, policy: &dyn Policy) -> Disruption {
     let mut result = Disruption::default();
     result.price_before = price_before;
     result.price_after = price_before - saved.sum();
-    result.stays = stays(&cluster, carried_out(policy, &commands));
-    result.next_look = next_look(&cluster);
+    (result.stays, result.next_look) = stays(&cluster, carried_out(policy, &commands));
     result.commands = commands;
     result
 }

@@ -81,6 +81,11 @@ pub struct Between {
     pub owned: IxVec<ClassId, Vec<u32>>,
     /// Rules that speak of the pods of each class.
     pub member: IxVec<ClassId, Vec<u32>>,
+    /// Classes that have or fall under a rule over domains.
+    pub over_domains: IxVec<ClassId, bool>,
+    /// Classes for which what refuses one of their pods now refuses it still when other nodes go or pods arrive: no rule
+    /// over domains, and no affinity that an arriving pod could satisfy.
+    pub steady: IxVec<ClassId, bool>,
     /// What stands on each node, DaemonSet pods included.
     pub standing: IxVec<NodeId, Vec<Standing>>,
 }
@@ -380,7 +385,26 @@ fn between(views: &Views<'_>, rules: &Rules, table: &OptionTable<'_>, bases: &[B
             .collect()
     };
     let identity = |base: &Base| &rules.identities[base.identity];
+    let over_domains: IxVec<ClassId, bool> = bases
+        .iter()
+        .map(|base| {
+            let rules = identity(base).owned.iter().chain(&identity(base).member);
+            rules.into_iter().any(|rule| counted[*rule].key.is_some())
+        })
+        .collect();
+    let follows = |base: &Base| {
+        let owned = &identity(base).owned;
+        owned
+            .iter()
+            .any(|rule| counted[*rule].demand == CountedKind::Affinity)
+    };
     Between {
+        steady: bases
+            .iter()
+            .zip(over_domains.iter())
+            .map(|(base, over)| !over && !follows(base))
+            .collect(),
+        over_domains,
         owned: bases.iter().map(|b| numbers(&identity(b).owned)).collect(),
         member: bases.iter().map(|b| numbers(&identity(b).member)).collect(),
         standing: standing(views, rules, &counted),
