@@ -79,6 +79,7 @@
 //! | 7 | [`verify`](mod@verify) | the independent checker |
 //! | 7 | [`explain`] | reason trees and their text |
 //! | 8 | [`scheduler`] | the facade: [`schedule`], and its steps one by one |
+//! | 9 | [`scaling`] | the pods tier: what KEDA and the HPA would set, and why |
 //! | 9 | [`disruption`] | which nodes may go, when, and in what order |
 //! | 11 | [`shapes`] | scenarios of known shapes and random ones |
 //!
@@ -113,6 +114,7 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod problem;
+pub mod scaling;
 pub mod scheduler;
 pub mod shapes;
 pub mod solver;

@@ -8,6 +8,8 @@
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+#[path = "../fuzz/scaling.rs"]
+mod scaling;
 
 use std::fs;
 use std::path::Path;
@@ -47,4 +49,24 @@ fn plans_of_random_snapshots_are_valid_and_ignore_the_order_of_the_input() {
     for seed in 0_u64..300 {
         checks::plan(&seed.to_le_bytes());
     }
+}
+
+#[test]
+fn formulas_are_read_or_refused_k77() {
+    replay("formula", scaling::formula);
+}
+
+#[test]
+fn autoscalers_keep_their_bounds_and_go_on_from_a_saved_state_k40() {
+    replay("scaling", scaling::scaling);
+    let mut rng = tetrapod::base::rng::Rng::new(1);
+    for _ in 0..2_000 {
+        let bytes: Vec<u8> = (0..60).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
+        scaling::scaling(&bytes);
+    }
+}
+
+#[test]
+fn the_queue_keeps_its_promises_over_the_corpus() {
+    replay("queue", checks::queue);
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::DisruptionReason;
 use super::cron::Schedule;
-use crate::base::time::Timestamp;
+use crate::base::time::{Span, Timestamp};
 use crate::model::node::Condition;
 use crate::model::node_pool::{Budget, NodePool};
 use crate::model::resources::Name;
@@ -15,7 +15,7 @@ use crate::view::nodes::ExistingNode;
 /// What a pool allows where no budget binds it (D-23).
 pub const UNLIMITED: u32 = 0x7FFF_FFFF;
 /// How many changes of single budgets are followed in search of a change of their minimum.
-const CHANGES: usize = 256;
+const CHANGES: usize = 512;
 
 /// The nodes of a pool as budgets count them (D-27).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,10 +92,11 @@ pub fn allowed(
     let rules: Vec<Rule<'_>> = pool.budgets.iter().map(Rule::new).collect();
     let limit_at = |at| limit(&rules, reason, at, counts.nodes);
     let limit = limit_at(now);
+    let windows = windows(&rules, reason, now, counts.nodes);
     Allowance {
         nodes: limit.saturating_sub(counts.disrupting),
         limit,
-        until: next_change(&rules, now, |at| limit_at(at) != limit),
+        until: next_change(&windows, now, |at| limit_at(at) != limit),
     }
 }
 
@@ -160,6 +161,18 @@ impl<'a> Rule<'a> {
         self.budget.reasons.as_ref().is_none_or(named)
     }
 
+    /// How many nodes it allows; `None` when that cannot be read. Percentages round up (D-23).
+    fn value(&self, nodes: u32) -> Option<u32> {
+        match self.value {
+            Value::Count(count) => Some(count),
+            Value::Percent(percent) => {
+                let part = (u64::from(nodes) * u64::from(percent)).div_ceil(100);
+                Some(u32::try_from(part).unwrap_or(UNLIMITED).min(UNLIMITED))
+            }
+            Value::Unreadable => None,
+        }
+    }
+
     /// Whether the budget is active at `at`; `None` when that cannot be told.
     fn is_active(&self, at: Timestamp) -> Option<bool> {
         match &self.window {
@@ -190,42 +203,62 @@ fn value(text: &str) -> Value {
 fn limit(rules: &[Rule<'_>], reason: DisruptionReason, at: Timestamp, nodes: u32) -> u32 {
     let mut least = UNLIMITED;
     for rule in rules {
-        let value = match (rule.is_active(at), rule.value) {
-            (Some(false), _) => continue,
-            (None, _) | (Some(true), Value::Unreadable) => return 0,
-            (Some(true), Value::Count(count)) => count,
-            (Some(true), Value::Percent(percent)) => {
-                let part = (u64::from(nodes) * u64::from(percent)).div_ceil(100);
-                u32::try_from(part).unwrap_or(UNLIMITED)
-            }
-        };
-        if rule.binds(reason) {
-            least = least.min(value);
+        match (rule.is_active(at), rule.value(nodes)) {
+            (Some(false), _) => {}
+            (None, _) | (Some(true), None) => return 0,
+            (Some(true), Some(value)) if rule.binds(reason) => least = least.min(value),
+            (Some(true), Some(_)) => {}
         }
     }
     least
 }
 
+/// The windows whose opening or closing after `now` can change the limit: those of budgets tighter than what always
+/// holds.
+fn windows<'r>(
+    rules: &'r [Rule<'_>],
+    reason: DisruptionReason,
+    now: Timestamp,
+    nodes: u32,
+) -> Vec<(&'r Schedule, Span)> {
+    let mut always = UNLIMITED;
+    let mut windows = Vec::new();
+    for rule in rules {
+        let value = match rule.value(nodes) {
+            Some(value) if rule.binds(reason) => value,
+            Some(_) => continue,
+            None => 0,
+        };
+        let duration = rule.budget.duration.unwrap_or_default();
+        match &rule.window {
+            Window::Unreadable(_) => always = 0,
+            Window::Always => always = always.min(value),
+            Window::Scheduled(schedule) if schedule.next_change(duration, now).is_some() => {
+                windows.push((value, schedule, duration));
+            }
+            Window::Scheduled(schedule) if schedule.is_open(duration, now) => {
+                always = always.min(value);
+            }
+            Window::Scheduled(_) => {}
+        }
+    }
+    let tight = windows.into_iter().filter(|(value, ..)| *value < always);
+    tight
+        .map(|(_, schedule, duration)| (schedule, duration))
+        .collect()
+}
+
 /// The first moment after `now` at which a window opens or closes and `differs` says so. After [`CHANGES`] that make
 /// no difference the last of them is given.
 fn next_change(
-    rules: &[Rule<'_>],
+    windows: &[(&Schedule, Span)],
     now: Timestamp,
     differs: impl Fn(Timestamp) -> bool,
 ) -> Option<Timestamp> {
-    if rules
-        .iter()
-        .any(|r| matches!(r.window, Window::Unreadable(_)))
-    {
-        return None;
-    }
-    let after = |at: Timestamp| {
-        let changes = rules.iter().filter_map(|rule| match &rule.window {
-            Window::Scheduled(schedule) => {
-                schedule.next_change(rule.budget.duration.unwrap_or_default(), at)
-            }
-            Window::Always | Window::Unreadable(_) => None,
-        });
+    let after = |at| {
+        let changes = windows
+            .iter()
+            .filter_map(|(schedule, duration)| schedule.next_change(*duration, at));
         changes.min()
     };
     let mut at = after(now)?;

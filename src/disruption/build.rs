@@ -177,10 +177,10 @@ impl<'c, 'a> Builder<'c, 'a> {
         };
         let mut existing_nodes = Vec::new();
         for (node, pods) in draft.existing.iter().filter(|(_, pods)| !pods.is_empty()) {
-            existing_nodes.push(ExistingPlacement {
-                node: Name::clone(&self.cluster.node(*node).name),
-                pods: names(pods),
-            });
+            let node = Name::clone(&self.cluster.node(*node).name);
+            let mut placement = ExistingPlacement::new(node);
+            placement.pods = names(pods);
+            existing_nodes.push(placement);
         }
         let mut replacements = self.claims(draft, world);
         for (claim, (_, pods)) in replacements.iter_mut().zip(&draft.purchases) {

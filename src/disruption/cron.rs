@@ -7,7 +7,7 @@
 
 use std::str::FromStr;
 
-use jiff::civil::{Date, DateTime, Weekday};
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::base::time::{Span, Timestamp};
@@ -235,6 +235,13 @@ fn holds(set: u64, value: i8) -> bool {
     u32::try_from(value).is_ok_and(|bit| set & (1u64 << (bit & 63)) != 0)
 }
 
+/// The lowest bit of `set` at or after `from`.
+fn next_bit(set: u64, from: i64) -> Option<i64> {
+    let from = u32::try_from(from).ok().filter(|bit| *bit < 64)?;
+    let rest = set & (u64::MAX << from);
+    (rest != 0).then(|| i64::from(rest.trailing_zeros()))
+}
+
 /// The day at `time` and the milliseconds since its midnight.
 fn day_of(time: Timestamp) -> (Date, i64) {
     let millis = time.as_millis();
@@ -246,9 +253,7 @@ fn day_of(time: Timestamp) -> (Date, i64) {
 /// Midnight at the start of `date`.
 fn midnight(date: Date) -> Timestamp {
     let start = TimeZone::UTC.to_timestamp(DateTime::from(date));
-    start.map_or(Timestamp::from_millis(i64::MAX), |t| {
-        Timestamp::from_millis(t.as_millisecond())
-    })
+    Timestamp::from_millis(start.map_or(i64::MAX, |t| t.as_millisecond()))
 }
 
 impl Schedule {
@@ -293,7 +298,7 @@ impl Schedule {
 
     fn matches(&self, day: Date) -> bool {
         let in_month = holds(self.month_days, day.day());
-        let in_week = holds(self.week_days, sunday_based(day.weekday()));
+        let in_week = holds(self.week_days, day.weekday().to_sunday_zero_offset());
         holds(self.months, day.month())
             && if self.both_days {
                 in_month && in_week
@@ -304,25 +309,47 @@ impl Schedule {
 
     /// The first hit of a matching day at or after its minute `from`.
     fn minute_from(&self, from: i64) -> Option<i64> {
-        (from..24 * 60).find(|minute| self.hits_minute(*minute))
+        let (mut hour, mut minute) = (from.max(0) / 60, from.max(0) % 60);
+        loop {
+            let next = next_bit(self.hours, hour)?;
+            if next > hour {
+                (hour, minute) = (next, 0);
+            }
+            if let Some(found) = next_bit(self.minutes, minute) {
+                return Some(hour * 60 + found);
+            }
+            (hour, minute) = (hour + 1, 0);
+        }
     }
 
-    fn hits_minute(&self, minute: i64) -> bool {
-        let part = |value: i64| i8::try_from(value).unwrap_or(i8::MAX);
-        holds(self.hours, part(minute / 60)) && holds(self.minutes, part(minute % 60))
+    /// The last hit of a matching day.
+    fn last_minute(&self) -> Option<i64> {
+        let last = |set: u64| set.checked_ilog2().map(i64::from);
+        Some(last(self.hours)? * 60 + last(self.minutes)?)
+    }
+
+    /// The longest time between two hits that follow each other on one day, in minutes.
+    fn longest_gap(&self) -> i64 {
+        let mut longest = 0;
+        let mut last = self.minute_from(0);
+        while let Some(at) = last {
+            last = self.minute_from(at + 1);
+            longest = longest.max(last.map_or(0, |next| next - at));
+        }
+        longest
     }
 
     /// The last hit that follows `hit` on the same day with no gap longer than `window`.
-    fn joined_within_day(&self, hit: Timestamp, window: Span) -> Timestamp {
+    fn joined_within_day(&self, hit: Timestamp, window: i64, longest_gap: i64) -> Timestamp {
         let (day, since_midnight) = day_of(hit);
         let mut last = since_midnight / MINUTE;
-        for minute in last + 1..24 * 60 {
-            if (minute - last) * MINUTE > window.as_millis() {
-                break;
-            }
-            if self.hits_minute(minute) {
-                last = minute;
-            }
+        if longest_gap * MINUTE <= window {
+            last = self.last_minute().unwrap_or(last);
+        }
+        while let Some(next) = self.minute_from(last + 1)
+            && (next - last) * MINUTE <= window
+        {
+            last = next;
         }
         midnight(day).plus(Span::from_millis(last * MINUTE))
     }
@@ -343,7 +370,13 @@ impl Schedule {
         if self.never_closes(duration) {
             return None;
         }
+        // At the end of time sums saturate, and nothing comes after.
+        self.change_from(duration, now).filter(|at| *at > now)
+    }
+
+    fn change_from(&self, duration: Span, now: Timestamp) -> Option<Timestamp> {
         let horizon = day_of(now).0.year().saturating_add(HORIZON_YEARS);
+        let longest_gap = self.longest_gap();
         // The window is open up to `seen + duration`.
         let mut seen = now.plus(Span::from_millis(-duration.as_millis()));
         loop {
@@ -364,10 +397,11 @@ impl Schedule {
                     hit
                 }
             };
-            if day_of(hit).0.year() > horizon {
+            // At the end of time hits saturate.
+            if hit <= seen || day_of(hit).0.year() > horizon {
                 return None;
             }
-            seen = self.joined_within_day(hit, duration);
+            seen = self.joined_within_day(hit, duration.as_millis(), longest_gap);
         }
     }
 
@@ -387,22 +421,10 @@ impl Schedule {
         if !days || !every(self.months, &MONTHS) {
             return false;
         }
-        let Some(first) = self.minute_from(0) else {
+        let (Some(first), Some(last)) = (self.minute_from(0), self.last_minute()) else {
             return false;
         };
-        let mut last = first;
-        for minute in first + 1..=24 * 60 + first {
-            if self.hits_minute(minute % (24 * 60)) {
-                if (minute - last) * MINUTE > duration.as_millis() {
-                    return false;
-                }
-                last = minute;
-            }
-        }
-        true
+        let longest = self.longest_gap().max(24 * 60 - last + first);
+        longest * MINUTE <= duration.as_millis()
     }
-}
-
-fn sunday_based(day: Weekday) -> i8 {
-    day.to_sunday_zero_offset()
 }

@@ -2,7 +2,7 @@
 //!
 //! [`budget`] says how many nodes of a pool may be disrupted now and when that changes, with the windows of [`cron`]
 //! schedules. [`pdb`] says which PodDisruptionBudget holds which pod, and in which waves pods can be drained. A
-//! [`command::Command`] is one decision that leaves nothing to decide.
+//! [`command::Command`] is one decision that leaves nothing to decide, and [`queue`] carries commands out.
 //!
 //! Everything here is a function of a snapshot and of a time in its arguments.
 
@@ -17,6 +17,7 @@ pub mod economic;
 pub mod karpenter;
 pub mod pdb;
 pub mod policy;
+pub mod queue;
 pub mod recheck;
 pub mod stays;
 

@@ -24,7 +24,7 @@ use super::disrupted_taint;
 /// {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-1", "labels": {"app": "web"}}, "spec": {"nodeName": "b"}}
 /// {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "job"}, "spec": {"nodeName": "b"}}"#)?;
 /// let drain = Pdbs::new(&snapshot).waves(snapshot.pods.iter());
-/// assert_eq!(drain.names(), [vec!["default/web-0", "default/job"], vec!["default/web-1"]]);
+/// assert_eq!(drain.names(), [vec!["default/web-0".into(), "default/job".into()], vec!["default/web-1".into()]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -5,13 +5,12 @@
 //! stay numbers that a [world](crate::solver::whatif) counts as pods leave and arrive.
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
-use super::compile::{Views, bases};
+use super::compile::{Views, bases, in_states, units};
 use super::options::OptionTable;
-use super::tables::SetTable;
+use super::sets::Sets;
 use super::topology::assign::Base;
 use super::topology::domains::{Domains, Key, node_counts};
 use super::topology::rules::{Kind, Rules};
-use super::units::Survey;
 use super::{
     Class, ClassId, NodeId, NodeRow, OptionId, Problem, StockId, StockKind, Symbols, nodes,
     selectors::suited,
@@ -121,6 +120,8 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
     let mut grouping = Grouping::new(
         snapshot,
         &Volumes::new(snapshot),
+        &views.attach,
+        &views.gangs,
         &mut rules,
         |position, _| moves(position),
     );
@@ -130,15 +131,9 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         &views.pools.templates,
         &views.daemons,
         &views.nodes,
+        &views.attach,
     );
-    let mut survey = Survey::default();
-    let requests = grouping.keys.iter().map(|key| &key.requests);
-    requests
-        .chain(table.rooms.iter().map(|room| &room.daemons))
-        .for_each(|list| survey.requests(list));
-    table.survey(&mut survey);
-    nodes::survey(&mut survey, &views.nodes, &views.node_use);
-    let units = survey.finish();
+    let units = units(views, &grouping, &table);
 
     let rows: IxVec<NodeId, u32> = (0..views.nodes.len())
         .map(|at| u32::try_from(at).unwrap_or(u32::MAX))
@@ -155,38 +150,39 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
     let (states, initial) = grouping.selectors.states(&table.labels);
     let room_vectors = table.room_vectors(&units);
     let term_options = grouping.selectors.term_options(&table);
+    let demands: Vec<Vec<i64>> = order
+        .iter()
+        .map(|class| units.demand(&grouping.keys[*class].requests).collect())
+        .collect();
+    let mut sets = Sets::default();
     let bases = bases(
         views,
         &mut grouping,
         &order,
+        &vec![0; order.len()],
         &table,
         &term_options,
         &rows,
-        &units,
+        &mut sets,
     );
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
     let between = between(views, &rules, &table, &bases);
-    let mut option_sets: SetTable<OptionId> = SetTable::new();
-    let mut node_sets: SetTable<NodeId> = SetTable::new();
     let mut classes: IxVec<ClassId, Class> = IxVec::new();
-    let mut demand = Vec::with_capacity(bases.len() * units.len());
     for (base, key) in bases.iter().zip(&keys) {
-        let options = option_sets.intern(base.options.clone());
-        let nodes = node_sets.intern(base.nodes.clone());
-        demand.extend_from_slice(&base.demand);
         classes.push(Class {
             count: 0,
             priority: key.priority,
             signature: key.signature,
-            options,
-            nodes,
-            anywhere: options,
-            any_node: nodes,
+            options: base.options,
+            nodes: base.nodes,
+            anywhere: base.options,
+            any_node: base.nodes,
             excludes: port_clashes(&bases, base),
             shares: Vec::new(),
             stands: Vec::new(),
             bundle: Vec::new(),
             held_back: false,
+            gang: None,
         });
     }
     let mut class_of = vec![None; snapshot.pods.len()];
@@ -196,19 +192,16 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         }
     }
     let pools = table.pools();
-    let mut pairs = table.pairs;
-    for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
-        pair.state = *state;
-    }
+    let pairs = in_states(table.pairs, &initial);
     let uses = node_uses(views, table.stocks.as_slice());
     let problem = Problem {
         dims: units.len(),
         classes,
-        demand,
+        demand: demands.concat(),
         signatures: grouping.selectors.terms_by_signature(),
         term_options,
-        option_sets: option_sets.sets,
-        node_sets: node_sets.sets,
+        option_sets: sets.options.sets,
+        node_sets: sets.nodes.sets,
         pools,
         pairs,
         options: table.options,
@@ -219,8 +212,10 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         node_rooms,
         domain_rules: Vec::new(),
         standing: std::collections::BTreeMap::new(),
+        gangs: IxVec::new(),
         node_penalty: snapshot.options.node_penalty,
         min_values_policy: snapshot.options.min_values_policy,
+        preferences: None,
     };
     let symbols = Symbols {
         requests: keys.iter().map(|key| key.requests.clone()).collect(),
@@ -229,6 +224,8 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         rules_of: bases.iter().map(|base| base.identity).collect(),
         rule_texts: rules.texts(),
         refused: grouping.refused,
+        likings: Vec::new(),
+        soft_rules: Vec::new(),
         resources: units.names().to_vec(),
     };
     WhatIf {

@@ -38,7 +38,7 @@ impl Workshop<'_> {
         total_demand(problem, content, &mut self.total);
         let tier = tiers.tiers.iter().find(|tier| tier.weight == weight)?;
         // Candidates stand cheapest first.
-        for candidate in &tier.priced {
+        for candidate in tier.that_may_hold(&self.total) {
             if candidate.cost >= limit {
                 return None;
             }
@@ -109,7 +109,7 @@ impl Workshop<'_> {
         let Some(tier) = self.tiers.tiers.iter().find(|tier| tier.weight == weight) else {
             return false;
         };
-        for candidate in &tier.priced {
+        for candidate in tier.that_may_hold(&self.total) {
             if candidate.cost > limit {
                 return false;
             }

@@ -1,14 +1,17 @@
 //! Looking for the best plan within a budget of work.
 
+use super::alike::hand_out;
 use super::bound;
 use super::candidates::Tiers;
 use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
+use super::prefer;
 use super::reduce;
 use super::score::{Ranks, Score};
 use super::settle::settle;
 use super::values::{self, Measure};
 use super::{Group, Outcome, Target};
+use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
 use crate::base::rng::Rng;
 use crate::model::options::Effort;
@@ -105,29 +108,93 @@ impl Search<'_, '_> {
 /// Deterministic: the same problem and effort give the same outcome. The cost is bounded by the effort's budget after
 /// the first constructions, each of which takes O(distinct nodes x candidates x classes).
 pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
-    let Some(reduced) = reduce::reduce(problem) else {
-        return search(problem, effort);
-    };
-    let mut outcome = search(&reduced.problem, effort);
-    let whole = |(class, count): &(ClassId, u32)| (reduced.classes[class.at()], *count);
-    for group in &mut outcome.groups {
-        group.content = group.content.iter().map(whole).collect();
-    }
-    outcome.unplaced = outcome.unplaced.iter().map(whole).collect();
-    let hopeless = problem
-        .classes
-        .enumerate()
-        .filter(|(class, row)| row.count > 0 && reduced.classes.binary_search(class).is_err());
-    outcome
-        .unplaced
-        .extend(hopeless.map(|(class, row)| (class, row.count)));
-    outcome.unplaced.sort_unstable();
+    let mut outcome = pack(problem, effort, true);
+    prefer::prefer(problem, effort, &mut outcome);
     outcome
 }
 
-fn search(problem: &Problem, effort: Effort) -> Outcome {
-    let tiers = Tiers::new(problem);
-    let mut shop = Workshop::new(problem, &tiers);
+/// As [`solve`], without preferences and without the lower bound, which is left at 0: for questions asked many times.
+pub fn solve_roughly(problem: &Problem, effort: Effort) -> Outcome {
+    pack(problem, effort, false)
+}
+
+/// The plan before preferences.
+fn pack(problem: &Problem, effort: Effort, bounded: bool) -> Outcome {
+    let reduced = reduce::reduce(problem);
+    let small = reduced.as_ref().map_or(problem, |reduced| &reduced.problem);
+    let tiers = Tiers::new(small);
+    let mut shop = Workshop::new(small, &tiers);
+    let mut packed = search(&mut shop, effort);
+    let mut built = match &reduced {
+        Some(reduced) => hand_out(problem, &reduced.classes, &packed),
+        None => packed.clone(),
+    };
+    if let Some(reduced) = &reduced {
+        let mut kept = BitSet::new(problem.classes.len());
+        let all = reduced.classes.iter().flatten();
+        all.for_each(|class| kept.insert(*class));
+        for (class, row) in problem.classes.enumerate() {
+            if !kept.contains(class) {
+                built.remaining[class.at()] = row.count;
+            }
+        }
+    }
+    if settle(problem, &mut built.groups, &mut built.remaining) {
+        // The nodes that lost pods may be too large now.
+        if let Some(reduced) = &reduced {
+            packed.groups = take_together(problem, reduced, &built.groups);
+            let left = |class: &ClassId| built.remaining[class.at()];
+            let sums = reduced.classes.iter().map(|c| c.iter().map(left).sum());
+            packed.remaining = sums.collect();
+        } else {
+            packed.groups.clone_from(&built.groups);
+            packed.remaining.clone_from(&built.remaining);
+        }
+        shop.downsize(&mut packed);
+        for (group, smaller) in built.groups.iter_mut().zip(&packed.groups) {
+            group.target = smaller.target;
+        }
+    }
+    let score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
+    let lower_bound = if bounded {
+        bound::lower_bound(small, &packed.remaining)
+    } else {
+        Price::ZERO
+    };
+    finish(score, built, shop.node.work, lower_bound)
+}
+
+/// `groups` in the classes of the smaller problem, in the same order.
+fn take_together(problem: &Problem, reduced: &reduce::Reduced, groups: &[Group]) -> Vec<Group> {
+    let mut number: Vec<Option<ClassId>> = vec![None; problem.classes.len()];
+    for (at, classes) in reduced.classes.iter().enumerate() {
+        for class in classes {
+            number[class.at()] = Some(ClassId::new(at));
+        }
+    }
+    let together = |group: &Group| {
+        let mut content: Vec<(ClassId, u32)> = Vec::new();
+        for (class, n) in &group.content {
+            let Some(class) = number[class.at()] else {
+                continue;
+            };
+            match content.iter_mut().find(|(held, _)| *held == class) {
+                Some((_, held)) => *held += n,
+                None => content.push((class, *n)),
+            }
+        }
+        Group {
+            content,
+            ..group.clone()
+        }
+    };
+    groups.iter().map(together).collect()
+}
+
+/// The best plan found within the budget of `effort`.
+fn search(shop: &mut Workshop<'_>, effort: Effort) -> Built {
+    let problem = shop.problem;
+    let tiers = shop.tiers;
     let costs: Vec<(OptionId, f64)> = tiers.all().map(|c| (c.option, c.cost)).collect();
     let fair = values::values(problem, &costs, Measure::Fair);
     let alone = values::values(problem, &costs, Measure::Alone);
@@ -140,7 +207,7 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
     };
 
     let mut search = Search {
-        shop: &mut shop,
+        shop,
         ranks: Ranks::new(problem),
         best: None,
     };
@@ -187,13 +254,7 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
     }
-    if settle(problem, &mut built.groups, &mut built.remaining) {
-        shop.downsize(&mut built);
-    }
-    let score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
-    let work = shop.node.work;
-    let lower_bound = bound::lower_bound(problem, &built.remaining);
-    finish(score, built, work, lower_bound)
+    built
 }
 
 /// Rounds of price learning: pods on nodes that cost more than their pods' values are worth more in the next round.
@@ -457,5 +518,8 @@ fn finish(score: Score, mut built: Built, work: u64, lower_bound: Price) -> Outc
         lower_bound,
         score,
         work,
+        met: None,
+        gangs: Vec::new(),
+        pinned: Vec::new(),
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Consolidate(ConsolidateArgs),
     /// Check HyperPod's prerequisites: autoscaling mode, role, quotas, groups, node classes, pools; exit 1 on a fault
     Preflight(PreflightArgs),
+    /// Say what KEDA and the HPA would set, and why
+    Scale(ScaleArgs),
     /// Write a scenario of a known shape
     Generate(GenerateArgs),
 }
@@ -170,6 +172,18 @@ pub(crate) struct PreflightArgs {
     /// The IAM policy of the cluster's autoscaling role, to check its actions
     #[arg(long, value_name = "POLICY.json")]
     pub(crate) role_policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScaleArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// The JSON result of an earlier run, whose states the autoscalers go on from: without it they start as after a
+    /// restart of their controllers
+    #[arg(long, value_name = "RESULT.json")]
+    pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::run(args),
         Command::Consolidate(args) => commands::consolidate::run(args),
         Command::Preflight(args) => commands::preflight::run(args),
+        Command::Scale(args) => commands::scale::run(args),
         Command::Generate(args) => commands::generate::run(args),
     };
     match result {

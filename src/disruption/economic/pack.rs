@@ -6,7 +6,7 @@ use crate::model::options::Effort;
 use crate::model::price::Price;
 use crate::problem::{ClassId, NodeId, OptionId, Problem, fit_count, fits};
 use crate::solver::candidates::Tiers;
-use crate::solver::search::solve;
+use crate::solver::search::solve_roughly;
 use crate::solver::values::{Measure, values};
 use crate::solver::whatif::topology::Spot;
 use crate::solver::whatif::{Slot, World};
@@ -623,7 +623,7 @@ impl Packer {
                 spot.iter().for_each(|option| set.remove(*option));
             }
         }
-        let outcome = solve(&problem, effort);
+        let outcome = solve_roughly(&problem, effort);
         if !outcome.unplaced.is_empty() || outcome.score.unknown > 0 {
             return false;
         }

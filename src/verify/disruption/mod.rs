@@ -174,7 +174,9 @@ fn aftermath(
         for pod in moved {
             found(Fault::Pod, format!("{pod} does not lose its node and is moved to {node}"));
         }
-        plan.existing_nodes.push(ExistingPlacement { node, pods });
+        let mut placement = ExistingPlacement::new(node);
+        placement.pods = pods;
+        plan.existing_nodes.push(placement);
     }
     let named: BTreeSet<&Name> = (plan.existing_nodes.iter().flat_map(|e| &e.pods))
         .chain(plan.new_node_claims.iter().flat_map(|c| &c.pods))

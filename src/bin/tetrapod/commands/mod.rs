@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod plan;
 pub(crate) mod preflight;
+pub(crate) mod scale;
 
 use std::process::ExitCode;
 
