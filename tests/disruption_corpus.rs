@@ -106,7 +106,9 @@ fn the_karpenter_policy_decides_as_karpenter_or_saves_more() {
                 _ => false,
             };
             let least = allowed[0].as_ref().map_or(f64::MIN, |(_, saved)| *saved);
-            let more = found.as_ref().is_some_and(|(_, saved)| *saved > least + 1e-9);
+            let more = found
+                .as_ref()
+                .is_some_and(|(_, saved)| *saved > least + 1e-9);
             same += usize::from(allowed.iter().any(alike));
             assert!(
                 allowed.iter().any(alike) || more,
@@ -125,14 +127,22 @@ fn every_command_is_valid() {
         for command in karpenter(&case.snapshot).into_iter().filter(|_| !faulty) {
             let verdict = verify_commands(&case.snapshot, std::slice::from_ref(&command));
             let found = &verdict.findings;
-            assert!(verdict.valid, "{}: {:?}: {found:#?}", case.name, command.method);
+            assert!(
+                verdict.valid,
+                "{}: {:?}: {found:#?}",
+                case.name, command.method
+            );
         }
         let plan = economic(&case.snapshot);
         let verdict = verify_commands(&case.snapshot, &plan);
         assert!(verdict.valid, "{}: {:#?}", case.name, verdict.findings);
         for command in &plan {
             let verdict = verify_commands(&case.snapshot, std::slice::from_ref(command));
-            assert!(verdict.valid, "{} alone: {:#?}", case.name, verdict.findings);
+            assert!(
+                verdict.valid,
+                "{} alone: {:#?}",
+                case.name, verdict.findings
+            );
         }
     }
 }
@@ -148,7 +158,11 @@ fn the_default_policy_ends_no_dearer_than_karpenter() {
         assert!(figures.settled, "{}: no end", case.name);
         assert!(economic(&last).is_empty(), "{}: not at rest", case.name);
         let price = figures.price_end.as_f64();
-        assert!(price <= end * 1.001 + 1e-9, "{}: {price} against {end}", case.name);
+        assert!(
+            price <= end * 1.001 + 1e-9,
+            "{}: {price} against {end}",
+            case.name
+        );
         ours += price;
         theirs += end;
     }
@@ -162,9 +176,10 @@ fn applying_a_plan_leaves_the_pods_running() {
         let plan = economic(&case.snapshot);
         let after = apply(&case.snapshot, &plan);
         let running = |snapshot: &Snapshot| {
-            let bound = snapshot.pods.iter().filter(|pod| {
-                pod.node_name.is_some() && !pod.is_finished() && !pod.is_daemon()
-            });
+            let bound = snapshot
+                .pods
+                .iter()
+                .filter(|pod| pod.node_name.is_some() && !pod.is_finished() && !pod.is_daemon());
             bound.count()
         };
         assert_eq!(running(&after), running(&case.snapshot), "{}", case.name);

@@ -44,17 +44,31 @@ type Damage = fn(&mut Snapshot, &mut Vec<Command>);
 
 /// The first command that buys something.
 fn buying(commands: &mut [Command]) -> &mut Command {
-    commands.iter_mut().find(|c| !c.replacements.is_empty()).unwrap()
+    commands
+        .iter_mut()
+        .find(|c| !c.replacements.is_empty())
+        .unwrap()
 }
 
 fn first_pod(commands: &[Command]) -> String {
-    commands.iter().flat_map(|c| c.waves.iter().flatten()).next().unwrap().to_string()
+    commands
+        .iter()
+        .flat_map(|c| c.waves.iter().flatten())
+        .next()
+        .unwrap()
+        .to_string()
 }
 
 const DAMAGES: &[(&str, Fault, Damage)] = &[
-    ("a node that does not exist", Fault::Candidate, |_, commands| {
-        commands[0].candidates.push(Candidate::new("nobody", "nobody", "default"));
-    }),
+    (
+        "a node that does not exist",
+        Fault::Candidate,
+        |_, commands| {
+            commands[0]
+                .candidates
+                .push(Candidate::new("nobody", "nobody", "default"));
+        },
+    ),
     ("a node twice", Fault::Candidate, |_, commands| {
         let again = commands[0].candidates[0].clone();
         commands[0].candidates.push(again);
@@ -62,34 +76,46 @@ const DAMAGES: &[(&str, Fault, Damage)] = &[
     ("a pod without a place", Fault::Pod, |_, commands| {
         buying(commands).replacements[0].pods.pop();
     }),
-    ("a pod that keeps its node", Fault::Pod, |snapshot, commands| {
-        let going: Vec<Name> = commands
-            .iter()
-            .flat_map(|c| c.candidates.iter().map(|k| Name::clone(&k.node)))
-            .collect();
-        let pod = snapshot.pods.iter_mut().find(|p| p.node_name.is_some()).unwrap();
-        let mut other = pod.clone();
-        other.name = Name::from("bystander");
-        let node = snapshot.nodes.iter().find(|n| !going.contains(&n.name));
-        let mut new = snapshot.nodes[0].clone();
-        new.name = Name::from("elsewhere");
-        let node = node.map_or_else(|| Name::clone(&new.name), |n| Name::clone(&n.name));
-        other.node_name = Some(Name::clone(&node));
-        snapshot.nodes.push(new);
-        snapshot.pods.push(other);
-        let mut placement = tetrapod::plan::ExistingPlacement::new(node);
-        placement.pods.push(Name::from("default/bystander"));
-        commands[0].existing_nodes.push(placement);
-    }),
-    ("a replacement that is too small", Fault::Placement, |snapshot, _| {
-        for pod in &mut snapshot.pods {
-            let mut spec = (*pod.spec).clone();
-            for container in &mut spec.containers {
-                container.requests.set("cpu", "400".parse().unwrap());
+    (
+        "a pod that keeps its node",
+        Fault::Pod,
+        |snapshot, commands| {
+            let going: Vec<Name> = commands
+                .iter()
+                .flat_map(|c| c.candidates.iter().map(|k| Name::clone(&k.node)))
+                .collect();
+            let pod = snapshot
+                .pods
+                .iter_mut()
+                .find(|p| p.node_name.is_some())
+                .unwrap();
+            let mut other = pod.clone();
+            other.name = Name::from("bystander");
+            let node = snapshot.nodes.iter().find(|n| !going.contains(&n.name));
+            let mut new = snapshot.nodes[0].clone();
+            new.name = Name::from("elsewhere");
+            let node = node.map_or_else(|| Name::clone(&new.name), |n| Name::clone(&n.name));
+            other.node_name = Some(Name::clone(&node));
+            snapshot.nodes.push(new);
+            snapshot.pods.push(other);
+            let mut placement = tetrapod::plan::ExistingPlacement::new(node);
+            placement.pods.push(Name::from("default/bystander"));
+            commands[0].existing_nodes.push(placement);
+        },
+    ),
+    (
+        "a replacement that is too small",
+        Fault::Placement,
+        |snapshot, _| {
+            for pod in &mut snapshot.pods {
+                let mut spec = (*pod.spec).clone();
+                for container in &mut spec.containers {
+                    container.requests.set("cpu", "400".parse().unwrap());
+                }
+                pod.spec = std::sync::Arc::new(spec);
             }
-            pod.spec = std::sync::Arc::new(spec);
-        }
-    }),
+        },
+    ),
     ("a price that is not so", Fault::Price, |_, commands| {
         commands[0].price_before = "99".parse().unwrap();
     }),
@@ -114,21 +140,29 @@ const DAMAGES: &[(&str, Fault, Damage)] = &[
         let node = snapshot.nodes.iter_mut().find(|n| n.name == name).unwrap();
         node.annotations.set("karpenter.sh/do-not-disrupt", "true");
     }),
-    ("a node that is not initialized", Fault::Held, |snapshot, commands| {
-        let name = Name::clone(&commands[0].candidates[0].node);
-        let node = snapshot.nodes.iter_mut().find(|n| n.name == name).unwrap();
-        node.labels.set(INITIALIZED, "false");
-    }),
+    (
+        "a node that is not initialized",
+        Fault::Held,
+        |snapshot, commands| {
+            let name = Name::clone(&commands[0].candidates[0].node);
+            let node = snapshot.nodes.iter_mut().find(|n| n.name == name).unwrap();
+            node.labels.set(INITIALIZED, "false");
+        },
+    ),
     ("a node without a NodeClaim", Fault::Held, |snapshot, _| {
         snapshot.node_claims.clear();
     }),
     ("a PDB that allows nothing", Fault::Held, |snapshot, _| {
         snapshot.pod_disruption_budgets = vec![pdb(0)];
     }),
-    ("a wave that is too large", Fault::Waves, |snapshot, commands| {
-        snapshot.pod_disruption_budgets = vec![pdb(1)];
-        assert!(commands.iter().any(|c| c.waves[0].len() > 1));
-    }),
+    (
+        "a wave that is too large",
+        Fault::Waves,
+        |snapshot, commands| {
+            snapshot.pod_disruption_budgets = vec![pdb(1)];
+            assert!(commands.iter().any(|c| c.waves[0].len() > 1));
+        },
+    ),
     ("a pod in no wave", Fault::Waves, |_, commands| {
         buying(commands).waves[0].pop();
     }),
@@ -137,9 +171,17 @@ const DAMAGES: &[(&str, Fault, Damage)] = &[
         let again = command.waves[0].clone();
         command.waves.push(again);
     }),
-    ("a budget of 0", Fault::Budget, |snapshot, _| budget(snapshot, "0", None)),
-    ("a budget that cannot be read", Fault::Budget, |snapshot, _| budget(snapshot, "many", None)),
-    ("a window that is open", Fault::Budget, |snapshot, _| budget(snapshot, "0", Some("* * * * *"))),
+    ("a budget of 0", Fault::Budget, |snapshot, _| {
+        budget(snapshot, "0", None)
+    }),
+    (
+        "a budget that cannot be read",
+        Fault::Budget,
+        |snapshot, _| budget(snapshot, "many", None),
+    ),
+    ("a window that is open", Fault::Budget, |snapshot, _| {
+        budget(snapshot, "0", Some("* * * * *"))
+    }),
 ];
 
 fn budget(snapshot: &mut Snapshot, nodes: &str, schedule: Option<&str>) {
@@ -193,7 +235,10 @@ fn a_command_is_rechecked_against_what_has_changed_since() {
         assert_eq!(recheck(command, &whole), Ok(()));
     }
     let codes = |snapshot: &Snapshot| -> Vec<&'static str> {
-        let faults = plan.iter().filter_map(|c| recheck(c, snapshot).err()).flatten();
+        let faults = plan
+            .iter()
+            .filter_map(|c| recheck(c, snapshot).err())
+            .flatten();
         faults.map(|fault| fault.code.as_str()).collect()
     };
     let mut closed = whole.clone();

@@ -11,13 +11,15 @@ use tetrapod::base::time::{Span, Timestamp};
 use tetrapod::disruption::cluster::Cluster;
 use tetrapod::disruption::karpenter::Version;
 use tetrapod::disruption::policy::{EconomicPolicy, KarpenterPolicy, Policy};
-use tetrapod::disruption::{converge, consolidate};
+use tetrapod::disruption::{consolidate, converge};
 use tetrapod::model::cluster::Snapshot;
-use tetrapod::model::label::{CAPACITY_TYPE, INITIALIZED, LabelSelector, Labels, NODE_POOL, REGISTERED, ZONE};
+use tetrapod::model::label::{
+    CAPACITY_TYPE, INITIALIZED, LabelSelector, Labels, NODE_POOL, REGISTERED, ZONE,
+};
 use tetrapod::model::node::Condition;
 use tetrapod::model::node_claim::NodeClaim;
-use tetrapod::model::policy::PodDisruptionBudget;
 use tetrapod::model::pod::PodPhase;
+use tetrapod::model::policy::PodDisruptionBudget;
 use tetrapod::model::resources::Name;
 use tetrapod::plan::command::{Command, DisruptionReason, Method};
 use tetrapod::scheduler::Capacity;
@@ -52,7 +54,10 @@ fn managed(snapshot: &mut Snapshot) {
         claim.name = Name::from(format!("claim-{}", node.name));
         claim.node_name = Some(Name::clone(&node.name));
         claim.provider_id = node.provider_id.clone();
-        claim.conditions = vec![condition("Initialized", now), condition("Consolidatable", now)];
+        claim.conditions = vec![
+            condition("Initialized", now),
+            condition("Consolidatable", now),
+        ];
         snapshot.node_claims.push(claim);
     }
     for pod in &mut snapshot.pods {
@@ -196,7 +201,11 @@ fn w7_pools_do_not_stand_in_each_others_way() {
     let snapshot = cluster(world);
     // Ten pods of 0.6 fit one node of 8: 4.00 -> 2.00.
     assert_eq!(ours(&snapshot).1, 2_000);
-    assert!(karpenter(&snapshot).iter().all(|c| c.method != Method::Multi));
+    assert!(
+        karpenter(&snapshot)
+            .iter()
+            .all(|c| c.method != Method::Multi)
+    );
 }
 
 #[test]
@@ -241,7 +250,10 @@ fn w12_moving_has_a_price() {
             .node("a 4cpu type=old pool=p")
             .pod("cpu=3 on=a"),
     );
-    assert!(ours(&snapshot).0.is_empty(), "0.24 $ a day against 4 $ once");
+    assert!(
+        ours(&snapshot).0.is_empty(),
+        "0.24 $ a day against 4 $ once"
+    );
     assert_eq!(karpenter(&snapshot).len(), 1);
 }
 
@@ -355,7 +367,11 @@ fn w23_drifted_nodes_merge_and_avoid_each_other() {
     let (commands, saved) = ours(&snapshot);
     assert_eq!(saved, 12_000);
     assert_eq!(commands.iter().map(|c| c.evictions).sum::<usize>(), 4);
-    assert!(commands.iter().all(|c| c.reason == DisruptionReason::Drifted));
+    assert!(
+        commands
+            .iter()
+            .all(|c| c.reason == DisruptionReason::Drifted)
+    );
 }
 
 #[test]
@@ -401,7 +417,11 @@ fn w30_an_uninitialized_node_is_no_place() {
             .node("new 4cpu type=small pool=p")
             .pod("cpu=3 on=a"),
     );
-    let new = snapshot.nodes.iter_mut().find(|n| n.name.as_ref() == "new").unwrap();
+    let new = snapshot
+        .nodes
+        .iter_mut()
+        .find(|n| n.name.as_ref() == "new")
+        .unwrap();
     new.labels.set(INITIALIZED, "false");
     assert!(karpenter(&snapshot).is_empty());
     let (commands, saved) = ours(&snapshot);

@@ -64,7 +64,10 @@ pub fn apply(snapshot: &Snapshot, commands: &[Command]) -> Snapshot {
     }
     let singles = commands.iter().any(|command| !command.moves.is_empty());
     for pod in &mut after.pods {
-        let from_gone = pod.node_name.as_ref().is_some_and(|node| gone.contains(node));
+        let from_gone = pod
+            .node_name
+            .as_ref()
+            .is_some_and(|node| gone.contains(node));
         if !from_gone && pod.node_name.is_some() && !singles {
             continue;
         }
@@ -125,39 +128,40 @@ fn launched(
     };
     let kind = class.types.iter().find(offers)?;
     let labels = node_labels(snapshot, pool, kind, planned, name);
-    let condition = |kind: &str| {
-        let mut condition = Condition::default();
-        condition.kind = Name::from(kind);
-        condition.status = Name::from("True");
-        condition.last_transition = Some(now);
-        condition
+    let condition = |kind: &str| Condition {
+        kind: Name::from(kind),
+        status: Name::from("True"),
+        last_transition: Some(now),
+        ..Condition::default()
     };
-    let mut node = Node::default();
-    node.name = Name::clone(name);
-    node.created = Some(now);
-    node.labels = labels.clone();
-    node.provider_id = Some(Name::from(format!("planned:///{name}")));
-    node.taints = pool.taints.iter().chain(&kind.taints).cloned().collect();
-    node.capacity = kind.capacity.clone();
-    node.allocatable = kind.allocatable();
-    node.conditions = vec![condition("Ready")];
-    let mut claim = NodeClaim::default();
-    claim.name = Name::from(format!("claim-{name}"));
-    claim.created = Some(now);
-    claim.labels = labels;
-    claim.node_class = Name::clone(&pool.node_class_ref.name);
-    claim.requirements.clone_from(&pool.requirements);
-    claim.taints.clone_from(&node.taints);
-    claim.expire_after = pool.expire_after;
-    claim.termination_grace_period = pool.termination_grace_period;
-    claim.node_name = Some(Name::clone(name));
-    claim.provider_id.clone_from(&node.provider_id);
-    claim.capacity = node.capacity.clone();
-    claim.allocatable = node.allocatable.clone();
-    claim.conditions = ["Launched", "Registered", "Initialized", "Consolidatable"]
-        .into_iter()
-        .map(condition)
-        .collect();
+    let node = Node {
+        name: Name::clone(name),
+        created: Some(now),
+        labels: labels.clone(),
+        provider_id: Some(Name::from(format!("planned:///{name}"))),
+        taints: pool.taints.iter().chain(&kind.taints).cloned().collect(),
+        capacity: kind.capacity.clone(),
+        allocatable: kind.allocatable(),
+        conditions: vec![condition("Ready")],
+        ..Node::default()
+    };
+    let stages = ["Launched", "Registered", "Initialized", "Consolidatable"];
+    let claim = NodeClaim {
+        name: Name::from(format!("claim-{name}")),
+        created: Some(now),
+        labels,
+        node_class: Name::clone(&pool.node_class_ref.name),
+        requirements: pool.requirements.clone(),
+        taints: node.taints.clone(),
+        expire_after: pool.expire_after,
+        termination_grace_period: pool.termination_grace_period,
+        node_name: Some(Name::clone(name)),
+        provider_id: node.provider_id.clone(),
+        capacity: node.capacity.clone(),
+        allocatable: node.allocatable.clone(),
+        conditions: stages.into_iter().map(condition).collect(),
+        ..NodeClaim::default()
+    };
     Some((node, claim))
 }
 
@@ -217,4 +221,3 @@ fn node_labels(
     }
     labels
 }
-

@@ -56,11 +56,7 @@ pub struct Dealer<'c, 'a> {
 impl<'c, 'a> Dealer<'c, 'a> {
     /// Deals the pods of `candidates`; with `waiting` also those of deleting nodes and pending ones.
     #[must_use]
-    pub fn new(
-        cluster: &'c Cluster<'a>,
-        candidates: &[&Candidate<'_>],
-        waiting: bool,
-    ) -> Self {
+    pub fn new(cluster: &'c Cluster<'a>, candidates: &[&Candidate<'_>], waiting: bool) -> Self {
         let mut queues: FastMap<ClassId, Vec<u32>> = FastMap::default();
         let mut push = |position: u32| {
             if let Some(class) = cluster.what.class_of[position as usize] {
@@ -74,7 +70,9 @@ impl<'c, 'a> Dealer<'c, 'a> {
         let node_of = &cluster.views.node_use.node_of;
         // Pods of deleting nodes before pods that wait.
         for pass in [true, false].into_iter().filter(|_| waiting) {
-            for position in (0..cluster.what.class_of.len()).map(|at| u32::try_from(at).unwrap_or(u32::MAX)) {
+            for position in
+                (0..cluster.what.class_of.len()).map(|at| u32::try_from(at).unwrap_or(u32::MAX))
+            {
                 let deleting = node_of
                     .get(&position)
                     .map(|node| cluster.views.nodes[*node as usize].deleting);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::DO_NOT_DISRUPT;
 use super::cluster::{Cluster, capacity_type_of, is_reschedulable, type_of};
 use super::pdb::{self, Block, Pdbs};
-use super::DO_NOT_DISRUPT;
 use crate::base::index::Ix as _;
 use crate::base::time::{Span, Timestamp};
 use crate::explain::reason::{Code, Reason};
@@ -158,9 +158,15 @@ impl<'c, 'a> Assessor<'c, 'a> {
     ///
     /// # Errors
     /// The first check of D-6 that fails.
+    #[expect(
+        clippy::result_large_err,
+        reason = "both sides are kept, and most nodes are candidates"
+    )]
     pub fn assess(&self, node: NodeId, class: Class) -> Result<Candidate<'a>, Hold> {
         let view = self.cluster.node(node);
-        let hold = |code, message: &str| Hold::new(Reason::new(format!("Node {}", view.name), code, message));
+        let hold = |code, message: &str| {
+            Hold::new(Reason::new(format!("Node {}", view.name), code, message))
+        };
         let Some(claim) = view.claim else {
             return Err(hold(Code::Unmanaged, "Karpenter does not manage it"));
         };
@@ -207,12 +213,7 @@ impl<'c, 'a> Assessor<'c, 'a> {
         Ok(self.candidate(node, claim, pool))
     }
 
-    fn candidate(
-        &self,
-        node: NodeId,
-        claim: &'a NodeClaim,
-        pool: &'a NodePool,
-    ) -> Candidate<'a> {
+    fn candidate(&self, node: NodeId, claim: &'a NodeClaim, pool: &'a NodePool) -> Candidate<'a> {
         let cluster = self.cluster;
         let bound = &cluster.pods_on[node.at()];
         let every: f64 = bound.iter().map(|at| eviction_cost(cluster.pod(*at))).sum();
@@ -240,11 +241,7 @@ impl<'c, 'a> Assessor<'c, 'a> {
             claim,
             pool,
             queue,
-            instance_type: type_of(
-                cluster.capacity.by_class(),
-                pool,
-                cluster.node(node),
-            ),
+            instance_type: type_of(cluster.capacity.by_class(), pool, cluster.node(node)),
             capacity_type: capacity_type_of(cluster.node(node)),
             price: cluster.prices[node.at()],
             content: content(cluster, &placed),
@@ -258,10 +255,11 @@ impl<'c, 'a> Assessor<'c, 'a> {
     /// Whether a pod that needs another place gets one (D-12, "currently reschedulable").
     fn is_placed(&self, pod: &Pod) -> bool {
         do_not_disrupt(pod, self.cluster.now).is_none()
-            && (self.cluster.snapshot.pod_disruption_budgets.is_empty() || !matches!(
-                self.pdbs.blocks(pod),
-                Some(Block::Several(_) | Block::Never(_))
-            ))
+            && (self.cluster.snapshot.pod_disruption_budgets.is_empty()
+                || !matches!(
+                    self.pdbs.blocks(pod),
+                    Some(Block::Several(_) | Block::Never(_))
+                ))
     }
 
     /// Blocks 10 to 12 of D-6: all pods that hold the node, and the latest time at which they let go.
@@ -275,7 +273,9 @@ impl<'c, 'a> Assessor<'c, 'a> {
             if let Some(end) = do_not_disrupt(pod, self.cluster.now) {
                 let message = match end {
                     None => "its annotation karpenter.sh/do-not-disrupt holds".to_owned(),
-                    Some(end) => format!("its annotation karpenter.sh/do-not-disrupt holds until {end}"),
+                    Some(end) => {
+                        format!("its annotation karpenter.sh/do-not-disrupt holds until {end}")
+                    }
                 };
                 until = until.zip(end).map(|(a, b)| a.max(b));
                 parts.push(Reason::new(
@@ -303,7 +303,12 @@ impl<'c, 'a> Assessor<'c, 'a> {
             n => format!("{n} pods on it may not be evicted"),
         };
         Some(Hold {
-            reason: Reason::new(format!("Node {}", self.cluster.node(node).name), code, message).with_parts(parts),
+            reason: Reason::new(
+                format!("Node {}", self.cluster.node(node).name),
+                code,
+                message,
+            )
+            .with_parts(parts),
             until,
         })
     }
@@ -364,7 +369,10 @@ impl<'c, 'a> Assessor<'c, 'a> {
             return hold(Code::NoInstanceTypes, "its instance type is not known");
         }
         if candidate.capacity_type.is_none() {
-            return hold(Code::UndefinedLabel, "it lacks the label karpenter.sh/capacity-type");
+            return hold(
+                Code::UndefinedLabel,
+                "it lacks the label karpenter.sh/capacity-type",
+            );
         }
         if view.labels.get(label::ZONE).is_none() {
             return hold(
@@ -397,8 +405,14 @@ fn pdb_reason(pod: &Pod, block: &Block<'_>) -> Reason {
             "the PodDisruptionBudgets {} select it, and eviction supports one only",
             names.join(", ")
         ),
-        Block::Never(_) => format!("PodDisruptionBudget {} never allows an eviction", names.join(", ")),
-        Block::Exhausted(_) => format!("PodDisruptionBudget {} allows no disruption now", names.join(", ")),
+        Block::Never(_) => format!(
+            "PodDisruptionBudget {} never allows an eviction",
+            names.join(", ")
+        ),
+        Block::Exhausted(_) => format!(
+            "PodDisruptionBudget {} allows no disruption now",
+            names.join(", ")
+        ),
     };
     debug_assert!(pdb::is_drained(pod), "only pods that are drained are held");
     Reason::new(format!("Pod {}", pod.key()), Code::Pdb, message)
@@ -431,4 +445,3 @@ pub fn drifted_since(claim: &NodeClaim) -> Option<Timestamp> {
         .find(|c| c.kind.as_ref() == "Drifted" && c.status.as_ref() == "True")
         .map(|c| c.last_transition.unwrap_or_default())
 }
-

@@ -12,14 +12,15 @@ use crate::model::node_pool::NodePool;
 use crate::model::pod::Pod;
 use crate::model::price::Price;
 use crate::model::resources::Name;
-use crate::problem::{NodeId, OptionId};
 use crate::problem::compile::Views;
 use crate::problem::whatif::{self, WhatIf};
+use crate::problem::{NodeId, OptionId};
 use crate::scheduler::Capacity;
 use crate::view::nodes::ExistingNode;
 
 /// The cluster of a snapshot: views, compiled numbers and what each node costs. O(pods + nodes) beside compiling.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Cluster<'a> {
     /// The snapshot.
     pub snapshot: &'a Snapshot,
@@ -41,10 +42,7 @@ pub struct Cluster<'a> {
 /// the node itself.
 #[must_use]
 pub fn is_reschedulable(pod: &Pod) -> bool {
-    !pod.is_finished()
-        && !pod.is_terminating()
-        && !pod.is_daemon()
-        && !pod.is_owned_by("", "Node")
+    !pod.is_finished() && !pod.is_terminating() && !pod.is_daemon() && !pod.is_owned_by("", "Node")
 }
 
 impl<'a> Cluster<'a> {
@@ -125,7 +123,11 @@ impl<'a> Cluster<'a> {
     /// How many nodes there are, those that are being deleted apart.
     #[must_use]
     pub fn nodes(&self) -> usize {
-        self.views.nodes.iter().filter(|node| !node.deleting).count()
+        self.views
+            .nodes
+            .iter()
+            .filter(|node| !node.deleting)
+            .count()
     }
 }
 

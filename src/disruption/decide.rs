@@ -30,17 +30,25 @@ pub fn consolidate(snapshot: &Snapshot, policy: &dyn Policy) -> Disruption {
     let saved = carried_out(policy, &commands)
         .iter()
         .map(|command| command.price_before - command.price_after);
-    let mut result = Disruption::default();
-    result.price_before = price_before;
-    result.price_after = price_before - saved.sum();
-    (result.stays, result.next_look) = stays(&cluster, carried_out(policy, &commands));
-    result.commands = commands;
-    result
+    let price_after = price_before - saved.sum();
+    let (stays, next_look) = stays(&cluster, carried_out(policy, &commands));
+    Disruption {
+        commands,
+        stays,
+        price_before,
+        price_after,
+        next_look,
+        converge: None,
+    }
 }
 
 /// The commands that are carried out before the next decision.
 fn carried_out<'k>(policy: &dyn Policy, commands: &'k [Command]) -> &'k [Command] {
-    let count = if policy.alternatives() { 1 } else { commands.len() };
+    let count = if policy.alternatives() {
+        1
+    } else {
+        commands.len()
+    };
     &commands[..count.min(commands.len())]
 }
 

@@ -22,10 +22,10 @@ pub mod recheck;
 pub mod stays;
 
 pub use crate::plan::command;
+pub use crate::plan::command::DisruptionReason;
 pub use apply::apply;
 pub use decide::{consolidate, converge};
 pub use recheck::recheck;
-pub use crate::plan::command::DisruptionReason;
 
 use crate::model::taint::{Taint, TaintEffect};
 

@@ -55,7 +55,10 @@ impl Policy for KarpenterPolicy {
 
 /// The whole cluster at once, by what is saved over the horizon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_structs, reason = "its settings are the snapshot's options")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "its settings are the snapshot's options"
+)]
 pub struct EconomicPolicy;
 
 impl Policy for EconomicPolicy {

@@ -46,12 +46,18 @@ fn candidates<'a>(
 ) -> Vec<Candidate<'a>> {
     let class = match command.reason {
         DisruptionReason::Empty | DisruptionReason::Underutilized => Class::Graceful,
-        _ => Class::Eventual,
+        DisruptionReason::Drifted | DisruptionReason::Expired | DisruptionReason::Unhealthy => {
+            Class::Eventual
+        }
     };
     let assessor = Assessor::new(cluster);
     let mut found = Vec::new();
     for candidate in &command.candidates {
-        let node = cluster.views.nodes.iter().position(|n| n.name == candidate.node);
+        let node = cluster
+            .views
+            .nodes
+            .iter()
+            .position(|n| n.name == candidate.node);
         let Some(node) = node.map(NodeId::new) else {
             faults.push(Reason::new(
                 format!("Node {}", candidate.node),
@@ -142,7 +148,11 @@ fn check_places(
         }
     };
     for placement in &command.existing_nodes {
-        let node = cluster.views.nodes.iter().position(|n| n.name == placement.node);
+        let node = cluster
+            .views
+            .nodes
+            .iter()
+            .position(|n| n.name == placement.node);
         for pod in &placement.pods {
             match node.map(|at| Slot::of(NodeId::new(at))) {
                 Some(slot) => faults.extend(place(&mut world, slot, pod, &placement.node)),
@@ -200,7 +210,12 @@ fn check_price(
     let before: Price = candidates.iter().filter_map(|c| c.price).sum();
     let today = |claim: &crate::plan::PlannedClaim| {
         let chosen = &claim.cheapest;
-        let offerings = cluster.what.problem.options.ids().map(|o| cluster.offering(o));
+        let offerings = cluster
+            .what
+            .problem
+            .options
+            .ids()
+            .map(|o| cluster.offering(o));
         let mut same = offerings.filter(|(kind, offering)| {
             kind.name == chosen.instance_type
                 && offering.zone == chosen.zone

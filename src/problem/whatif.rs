@@ -309,14 +309,11 @@ fn node_uses(views: &Views<'_>, stocks: &[super::Stock]) -> IxVec<NodeId, Vec<(S
 fn in_group(views: &Views<'_>, group: &str, pool: &str) -> bool {
     let groups = &views.snapshot.options.limit_groups;
     let pools = &views.snapshot.node_pools;
-    groups
-        .iter()
-        .filter(|g| g.name.as_ref() == group)
-        .any(|g| {
-            pools
-                .iter()
-                .any(|p| p.name.as_ref() == pool && g.selector.matches(&p.labels))
-        })
+    groups.iter().filter(|g| g.name.as_ref() == group).any(|g| {
+        pools
+            .iter()
+            .any(|p| p.name.as_ref() == pool && g.selector.matches(&p.labels))
+    })
 }
 
 /// The rules as numbers, and what stands on each node. O(rules x (nodes + options) + bound pods).

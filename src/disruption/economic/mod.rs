@@ -117,7 +117,9 @@ impl<'c, 'a> Economic<'c, 'a> {
             world.undo(mark);
             taken = before;
             destinations.extend(stuck);
-            gone = self.drift(&mut world, &drifted, &destinations, &mut taken).0;
+            gone = self
+                .drift(&mut world, &drifted, &destinations, &mut taken)
+                .0;
         }
 
         let movable: Vec<Candidate<'a>> = graceful
@@ -226,7 +228,10 @@ impl<'c, 'a> Economic<'c, 'a> {
         drifted.sort_by(|a, b| {
             (!a.1.pods.is_empty(), a.0, a.1.node).cmp(&(!b.1.pods.is_empty(), b.0, b.1.node))
         });
-        drifted.into_iter().map(|(_, candidate)| candidate).collect()
+        drifted
+            .into_iter()
+            .map(|(_, candidate)| candidate)
+            .collect()
     }
 
     /// Takes drifted nodes away as far as budgets go and places exist (D-90): those that went, and those whose pods have no
@@ -245,10 +250,7 @@ impl<'c, 'a> Economic<'c, 'a> {
             let at = self.pool_at(candidate);
             let slot = Slot::of(candidate.node);
             let budgeted = self.forced(candidate) == Some(DisruptionReason::Drifted);
-            if (budgeted && left[at] == 0)
-                || world.is_gone(slot)
-                || destinations.contains(&slot)
-            {
+            if (budgeted && left[at] == 0) || world.is_gone(slot) || destinations.contains(&slot) {
                 continue;
             }
             let Some(content) = candidate.content.as_ref() else {

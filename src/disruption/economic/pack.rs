@@ -205,7 +205,11 @@ impl Packer {
     fn floor_price(&self, problem: &Problem, items: &[(ClassId, u32)]) -> f64 {
         let mut sums = vec![0.0; problem.dims];
         for (class, count) in items {
-            for ((sum, need), rate) in sums.iter_mut().zip(problem.demand_of(*class)).zip(&self.rates) {
+            for ((sum, need), rate) in sums
+                .iter_mut()
+                .zip(problem.demand_of(*class))
+                .zip(&self.rates)
+            {
                 *sum += as_float(*need) * rate * f64::from(*count);
             }
         }
@@ -291,7 +295,13 @@ impl Packer {
 
     /// Puts pods of `class` on open slots, the one whose room is worth least of the first few that fit; what is left comes
     /// back.
-    fn onto_open(&self, world: &mut World<'_>, class: ClassId, count: u32, open: &mut Places) -> u32 {
+    fn onto_open(
+        &self,
+        world: &mut World<'_>,
+        class: ClassId,
+        count: u32,
+        open: &mut Places,
+    ) -> u32 {
         let demand = world.problem().demand_of(class);
         let mut left = count;
         while left > 0 {
@@ -306,7 +316,10 @@ impl Packer {
                     break;
                 };
                 at += 1;
-                if world.is_gone(slot) || !fits(demand, world.room(slot)) || !world.suits(slot, class) {
+                if world.is_gone(slot)
+                    || !fits(demand, world.room(slot))
+                    || !world.suits(slot, class)
+                {
                     continue;
                 }
                 seen += 1;
@@ -325,7 +338,12 @@ impl Packer {
     }
 
     /// Buys nodes for `items`: the cheaper of one node for all, and a greedy choice node by node.
-    fn onto_new(&self, world: &mut World<'_>, items: Vec<(ClassId, u32)>, allowed: Allowed) -> bool {
+    fn onto_new(
+        &self,
+        world: &mut World<'_>,
+        items: Vec<(ClassId, u32)>,
+        allowed: Allowed,
+    ) -> bool {
         let one = self.one_for_all(world, &items, allowed);
         let mark = world.mark();
         // A greedy choice has to beat one node for all.
@@ -454,7 +472,10 @@ impl Packer {
             spent += problem.options[option].price?;
             let slot = world.buy(option);
             for (at, (class, count)) in items.iter_mut().enumerate() {
-                if !fits(&after[at * problem.dims..][..problem.dims], world.room(slot)) {
+                if !fits(
+                    &after[at * problem.dims..][..problem.dims],
+                    world.room(slot),
+                ) {
                     break;
                 }
                 while *count > 0 && world.fits(slot, *class) {
@@ -502,7 +523,7 @@ impl Packer {
                 let row = &problem.options[option];
                 (row.pair, row.price, counts.crowd(seed, option), option)
             };
-            options.sort_by(|a, b| key(*a).cmp(&key(*b)));
+            options.sort_by_key(|option| key(*option));
             options.dedup_by_key(|option| problem.options[*option].pair);
         }
         options

@@ -130,7 +130,8 @@ impl<'a> Economic<'_, 'a> {
                 purchases,
                 candidates,
             };
-            let approved = totals.approve_prices(&draft.candidates, before.as_f64(), after.as_f64());
+            let approved =
+                totals.approve_prices(&draft.candidates, before.as_f64(), after.as_f64());
             let command = builder.command(&draft, world);
             if drifted || (command.net_saving > Price::ZERO && approved) {
                 commands.push(command);

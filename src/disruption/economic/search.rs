@@ -48,7 +48,11 @@ impl Work {
             Effort::Balanced => Self {
                 groups: 2_000,
                 placements: 60_000,
-                solver: if small { Effort::Balanced } else { Effort::Fast },
+                solver: if small {
+                    Effort::Balanced
+                } else {
+                    Effort::Fast
+                },
             },
             Effort::Thorough => Self {
                 groups: 50_000,
@@ -238,7 +242,11 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
     /// Nodes that may go, those that waste most of their price first.
     fn units(&self, state: &State<'c>) -> Vec<Slot> {
         let mut units: Vec<(f64, Slot)> = Vec::new();
-        for slot in state.world.slots().filter(|slot| !state.world.is_gone(*slot)) {
+        for slot in state
+            .world
+            .slots()
+            .filter(|slot| !state.world.is_gone(*slot))
+        {
             let mut content = Vec::new();
             let movable = state.world.bought(slot).is_some() || self.candidate(slot).is_some();
             if !movable || !self.content(state, slot, &mut content) {
@@ -304,10 +312,16 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         };
         let mut content = Vec::new();
         self.content(state, slot, &mut content)
-            && self.cheaper_spot_types(state, slot, &content) >= options.spot_to_spot_min_types as usize
+            && self.cheaper_spot_types(state, slot, &content)
+                >= options.spot_to_spot_min_types as usize
     }
 
-    fn cheaper_spot_types(&self, state: &State<'c>, slot: Slot, content: &[(ClassId, u32)]) -> usize {
+    fn cheaper_spot_types(
+        &self,
+        state: &State<'c>,
+        slot: Slot,
+        content: &[(ClassId, u32)],
+    ) -> usize {
         let problem = state.world.problem();
         let price = self.price(state, slot);
         let mut total = Vec::new();
@@ -379,7 +393,10 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         for slot in group {
             state.world.remove(*slot);
         }
-        if !self.packer.pack(&mut state.world, &content, places, allowed) {
+        if !self
+            .packer
+            .pack(&mut state.world, &content, places, allowed)
+        {
             state.world.undo(mark);
             return false;
         }
@@ -454,7 +471,8 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         let mut placements = 0;
         let mut idle = 0usize;
         for _ in 0..self.work.groups {
-            if units.len() < 2 || placements > self.work.placements || idle > units.len() * 24 + 48 {
+            if units.len() < 2 || placements > self.work.placements || idle > units.len() * 24 + 48
+            {
                 break;
             }
             let size = 2 + usize::try_from(rng.below(4)).unwrap_or(0);
@@ -475,7 +493,11 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             for slot in &group {
                 self.content(state, *slot, &mut content);
             }
-            placements += content.iter().map(|(_, n)| *n as usize).sum::<usize>().max(1);
+            placements += content
+                .iter()
+                .map(|(_, n)| *n as usize)
+                .sum::<usize>()
+                .max(1);
             let allowed = Allowed {
                 new: true,
                 spot: self.spot_fits(state, &group),

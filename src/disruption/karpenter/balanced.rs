@@ -24,9 +24,8 @@ impl Totals {
     #[must_use]
     pub fn new(cluster: &Cluster<'_>, candidates: &[Candidate<'_>]) -> Self {
         let mut pools: BTreeMap<Name, (f64, f64)> = BTreeMap::new();
-        let balanced = |c: &&Candidate<'_>| {
-            c.pool.consolidation_policy == ConsolidationPolicy::Balanced
-        };
+        let balanced =
+            |c: &&Candidate<'_>| c.pool.consolidation_policy == ConsolidationPolicy::Balanced;
         for candidate in candidates.iter().filter(balanced) {
             pools
                 .entry(Name::clone(&candidate.pool.name))

@@ -85,7 +85,11 @@ impl<'c, 'a> Karpenter<'c, 'a> {
         let mut all: Vec<Candidate<'a>> = nodes
             .filter_map(|node| self.assessor.assess(node, class).ok())
             .collect();
-        all.sort_by(|a, b| self.key(a).total_cmp(&self.key(b)).then_with(|| a.node.cmp(&b.node)));
+        all.sort_by(|a, b| {
+            self.key(a)
+                .total_cmp(&self.key(b))
+                .then_with(|| a.node.cmp(&b.node))
+        });
         all
     }
 
@@ -94,7 +98,9 @@ impl<'c, 'a> Karpenter<'c, 'a> {
         match self.version {
             Version::V113 => candidate.disruption_cost,
             Version::Head => {
-                let price = candidate.price.map_or(0.0, crate::model::price::Price::as_f64);
+                let price = candidate
+                    .price
+                    .map_or(0.0, crate::model::price::Price::as_f64);
                 -(price / candidate.reschedule_cost)
             }
         }
@@ -152,7 +158,7 @@ impl<'c, 'a> Karpenter<'c, 'a> {
             .filter(|c| c.pool.replicas.is_some() == fixed)
             .filter_map(|c| drifted_since(c.claim).map(|since| (!c.pods.is_empty(), since, c)))
             .collect();
-        drifted.sort_by(|a, b| (a.0, a.1, a.2.node).cmp(&(b.0, b.1, b.2.node)));
+        drifted.sort_by_key(|(busy, since, candidate)| (*busy, *since, candidate.node));
         drifted.into_iter().map(|(_, _, c)| c).collect()
     }
 
@@ -161,7 +167,10 @@ impl<'c, 'a> Karpenter<'c, 'a> {
         let budgets = self.budgets(DisruptionReason::Drifted);
         let mut simulator = Simulator::new(self.cluster, &|_| false);
         for candidate in self.drifted(candidates, false) {
-            if budgets.get(&candidate.pool.name).is_none_or(|left| *left == 0) {
+            if budgets
+                .get(&candidate.pool.name)
+                .is_none_or(|left| *left == 0)
+            {
                 continue;
             }
             let mark = simulator.world.mark();
@@ -233,7 +242,10 @@ impl<'c, 'a> Karpenter<'c, 'a> {
                 return false;
             }
             let view = self.cluster.node(node);
-            let after = self.cluster.pool_of(node).and_then(|pool| pool.consolidate_after);
+            let after = self
+                .cluster
+                .pool_of(node)
+                .and_then(|pool| pool.consolidate_after);
             let (Some(claim), Some(after)) = (view.claim, after) else {
                 return false;
             };
@@ -364,7 +376,10 @@ fn spend(budgets: &mut Budgets, candidate: &Candidate<'_>) -> bool {
 fn interleaved<'d, 'a>(eligible: &[&'d Candidate<'a>]) -> Vec<&'d Candidate<'a>> {
     let mut pools: BTreeMap<&Name, Vec<&'d Candidate<'a>>> = BTreeMap::new();
     for candidate in eligible {
-        pools.entry(&candidate.pool.name).or_default().push(candidate);
+        pools
+            .entry(&candidate.pool.name)
+            .or_default()
+            .push(candidate);
     }
     let longest = pools.values().map(Vec::len).max().unwrap_or(0);
     let turn = |at: usize| pools.values().filter_map(move |list| list.get(at).copied());

@@ -115,20 +115,14 @@ fn enough(problem: &Problem, claim: &OpenClaim) -> bool {
 
 /// A claim that could have a reserved offering is bound to it (D-41, D-56).
 pub fn keep_reserved(simulator: &Simulator<'_, '_>, claim: &mut OpenClaim) {
-    let reserved = |option: &OptionId| {
-        simulator.capacity_type(*option) == CapacityType::Reserved
-    };
+    let reserved = |option: &OptionId| simulator.capacity_type(*option) == CapacityType::Reserved;
     if claim.options.iter().any(|option| reserved(&option)) {
         keep_kind(simulator, &mut claim.options, CapacityType::Reserved);
     }
 }
 
 fn keep_kind(simulator: &Simulator<'_, '_>, options: &mut BitSet<OptionId>, kind: CapacityType) {
-    let others: Vec<OptionId> = options
-        .iter()
-        .filter(|option| simulator.capacity_type(*option) != kind)
-        .collect();
-    others.into_iter().for_each(|option| options.remove(option));
+    options.retain(|option| simulator.capacity_type(option) == kind);
 }
 
 /// The most that a launch of each type could cost (D-54): its dearest offering of the first capacity type there is.
@@ -151,21 +145,20 @@ fn worst_prices(
             }
         }
     }
-    worst.into_iter().map(|(p, (_, price))| (p, price)).collect()
+    worst
+        .into_iter()
+        .map(|(p, (_, price))| (p, price))
+        .collect()
 }
 
 /// Keeps the types whose worst launch is cheaper than `limit` (D-53).
 fn keep_cheaper(simulator: &Simulator<'_, '_>, options: &mut BitSet<OptionId>, limit: Price) {
     let worst = worst_prices(simulator, options);
     let problem = simulator.world.problem();
-    let dear: Vec<OptionId> = options
-        .iter()
-        .filter(|option| {
-            let price = worst.get(&problem.options[*option].pair).copied().flatten();
-            price.is_none_or(|price| price >= limit)
-        })
-        .collect();
-    dear.into_iter().for_each(|option| options.remove(option));
+    options.retain(|option| {
+        let price = worst.get(&problem.options[option].pair).copied().flatten();
+        price.is_some_and(|price| price < limit)
+    });
 }
 
 /// D-57 4 and 5: enough cheaper types, and no more than those.
@@ -183,7 +176,8 @@ fn cut_to(simulator: &Simulator<'_, '_>, claim: &mut OpenClaim, types: u32) -> O
     if cheapest.len() < wanted {
         return None;
     }
-    let mut order: Vec<(Price, PairId)> = cheapest.into_iter().map(|(p, price)| (price, p)).collect();
+    let mut order: Vec<(Price, PairId)> =
+        cheapest.into_iter().map(|(p, price)| (price, p)).collect();
     order.sort_unstable();
     let mut keep = wanted;
     loop {
@@ -236,6 +230,10 @@ fn drop_same_types(
 pub fn cheapest(problem: &Problem, options: &BitSet<OptionId>) -> Option<OptionId> {
     options.iter().min_by_key(|option| {
         let estimate = problem.options[*option].estimate;
-        (estimate.is_none(), estimate.unwrap_or(Price::ZERO), option.at())
+        (
+            estimate.is_none(),
+            estimate.unwrap_or(Price::ZERO),
+            option.at(),
+        )
     })
 }

@@ -78,7 +78,10 @@ impl<'c, 'a> Simulator<'c, 'a> {
             (of(b).weight.cmp(&of(a).weight)).then_with(|| of(b).name.cmp(&of(a).name))
         });
         let classes = problem.classes.len();
-        let steady = problem.classes.ids().map(|class| world.counts().is_steady(class));
+        let steady = problem
+            .classes
+            .ids()
+            .map(|class| world.counts().is_steady(class));
         Self {
             waiting: waiting(cluster),
             order: order.into_iter().map(Slot::of).collect(),
@@ -274,11 +277,7 @@ impl<'c, 'a> Simulator<'c, 'a> {
             }
         }
         if let Some((_, chosen)) = best {
-            let pinned: Vec<OptionId> = kept
-                .iter()
-                .filter(|option| !counts.same_domains(class, chosen, *option))
-                .collect();
-            pinned.into_iter().for_each(|option| kept.remove(option));
+            kept.retain(|option| counts.same_domains(class, chosen, option));
         }
         kept
     }
@@ -296,7 +295,9 @@ impl<'c, 'a> Simulator<'c, 'a> {
         let Some(bought) = self.world.bought(claim.slot) else {
             return false;
         };
-        if !options.contains(bought.option) || !fits(self.problem().demand_of(class), self.world.room(claim.slot)) {
+        if !options.contains(bought.option)
+            || !fits(self.problem().demand_of(class), self.world.room(claim.slot))
+        {
             let Some(largest) = self.largest(&options) else {
                 return false;
             };
@@ -313,11 +314,7 @@ impl<'c, 'a> Simulator<'c, 'a> {
         for pool in self.pools.clone() {
             let mut options = problem.pools[pool].options.clone();
             options.intersect_with(problem.options_of(class));
-            let refused: Vec<OptionId> = options
-                .iter()
-                .filter(|option| !self.world.allows(*option))
-                .collect();
-            refused.into_iter().for_each(|option| options.remove(option));
+            options.retain(|option| self.world.allows(option));
             let options = self.kept(
                 class,
                 None,

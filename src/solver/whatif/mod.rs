@@ -259,7 +259,10 @@ impl<'p> World<'p> {
     #[must_use]
     pub fn suits(&self, slot: Slot, class: ClassId) -> bool {
         let suited = match self.bought(slot) {
-            None => self.problem.nodes_of(class).contains(NodeId::new(slot.at())),
+            None => self
+                .problem
+                .nodes_of(class)
+                .contains(NodeId::new(slot.at())),
             Some(bought) => {
                 self.problem.options_of(class).contains(bought.option)
                     && join(self.problem, bought.option, bought.state, class).is_some()
@@ -355,7 +358,9 @@ impl<'p> World<'p> {
             return false;
         };
         let content = &self.content[slot.at()];
-        let old = self.problem.room_of(self.problem.options[bought.option].room);
+        let old = self
+            .problem
+            .room_of(self.problem.options[bought.option].room);
         let new = self.problem.room_of(self.problem.options[option].room);
         let left = self.room(slot);
         let roomy = left
@@ -399,8 +404,12 @@ impl<'p> World<'p> {
         self.give(before.option, 1);
         self.give(bought.option, -1);
         let dims = self.problem.dims;
-        let old = self.problem.room_of(self.problem.options[before.option].room);
-        let new = self.problem.room_of(self.problem.options[bought.option].room);
+        let old = self
+            .problem
+            .room_of(self.problem.options[before.option].room);
+        let new = self
+            .problem
+            .room_of(self.problem.options[bought.option].room);
         let room = &mut self.rooms[slot.at() * dims..][..dims];
         for (left, (old, new)) in room.iter_mut().zip(old.iter().zip(new)) {
             *left += new - old;

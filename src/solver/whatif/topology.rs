@@ -122,7 +122,10 @@ impl<'p> Counts<'p> {
             *cell = (cell.0 + members, cell.1 + owners);
             *total += members;
         } else {
-            *cell = (cell.0.saturating_sub(members), cell.1.saturating_sub(owners));
+            *cell = (
+                cell.0.saturating_sub(members),
+                cell.1.saturating_sub(owners),
+            );
             *total = total.saturating_sub(members);
         }
     }
@@ -226,7 +229,9 @@ impl<'p> Counts<'p> {
                         min_domains,
                     },
                     Some((members, _)),
-                ) => members + own <= max_skew.saturating_add(self.least(*number, rule, min_domains)),
+                ) => {
+                    members + own <= max_skew.saturating_add(self.least(*number, rule, min_domains))
+                }
                 (CountedKind::Affinity, Some((members, _))) => {
                     members > 0 || (own > 0 && self.total[*number as usize] == 0)
                 }

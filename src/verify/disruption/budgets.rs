@@ -38,7 +38,9 @@ pub(super) fn check(snapshot: &Snapshot, commands: &[Command]) -> Vec<String> {
             let (nodes, down) = census(snapshot, pool);
             let allowed = allowed(snapshot, pool, reason, nodes).map(|most| (most - down).max(0));
             if let Some(most) = allowed.filter(|most| count > *most) {
-                all.push(format!("{count} nodes of {name} go for {reason}, {most} may"));
+                all.push(format!(
+                    "{count} nodes of {name} go for {reason}, {most} may"
+                ));
             }
         }
     }
@@ -128,7 +130,8 @@ fn is_active(budget: &Budget, now: Timestamp) -> Option<bool> {
         field(month, 1, 12)?,
         field(weekday, 0, 6)?,
     ];
-    let free = |text: &str| matches!(text.split('/').next(), Some("*" | "?")) && !text.contains('/');
+    let free =
+        |text: &str| matches!(text.split('/').next(), Some("*" | "?")) && !text.contains('/');
     let both = free(day) || free(weekday);
     let duration = budget.duration.unwrap_or_default().as_millis();
     let mut at = now.as_millis().div_euclid(MINUTE) * MINUTE;
@@ -139,7 +142,11 @@ fn is_active(budget: &Budget, now: Timestamp) -> Option<bool> {
         let weekday = (days + 4).rem_euclid(7);
         let rest = at.rem_euclid(DAY) / MINUTE;
         let (by_day, by_weekday) = (sets[2].contains(&day), sets[4].contains(&weekday));
-        let on_day = if both { by_day && by_weekday } else { by_day || by_weekday };
+        let on_day = if both {
+            by_day && by_weekday
+        } else {
+            by_day || by_weekday
+        };
         if on_day
             && sets[3].contains(&month)
             && sets[1].contains(&(rest / 60))
@@ -208,7 +215,20 @@ fn civil(days: i64) -> (i64, i64) {
         year += 1;
     }
     let mut left = days - before(year);
-    let lengths = [31, 28 + i64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let lengths = [
+        31,
+        28 + i64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
     for (month, length) in (1..).zip(lengths) {
         if left < length {
             return (month, left + 1);

@@ -19,7 +19,8 @@ const ANNOTATION: &str = "karpenter.sh/do-not-disrupt";
 /// The NodeClaim of `node`.
 pub(super) fn claim_of<'s>(snapshot: &'s Snapshot, node: &Node) -> Option<&'s NodeClaim> {
     let named = |c: &&NodeClaim| c.node_name.as_ref() == Some(&node.name);
-    let same_machine = |c: &&NodeClaim| c.provider_id.is_some() && c.provider_id == node.provider_id;
+    let same_machine =
+        |c: &&NodeClaim| c.provider_id.is_some() && c.provider_id == node.provider_id;
     let claims = &snapshot.node_claims;
     claims
         .iter()
@@ -57,7 +58,10 @@ pub(super) fn of(snapshot: &Snapshot, node: &Node, reason: DisruptionReason) -> 
             continue;
         }
         if is_annotated(snapshot, pod) {
-            all.push(format!("{} on {name} is annotated do-not-disrupt", pod.key()));
+            all.push(format!(
+                "{} on {name} is annotated do-not-disrupt",
+                pod.key()
+            ));
         }
         if let Some(message) = held_by_pdb(snapshot, pod) {
             all.push(message);
@@ -139,7 +143,11 @@ fn held_by_pdb(snapshot: &Snapshot, pod: &Pod) -> Option<String> {
         [] => None,
         [pdb] => (pdb.disruptions_allowed.unwrap_or(0) <= 0 && !is_exempt(pdb, pod))
             .then(|| format!("PodDisruptionBudget {} holds {}", pdb.name, pod.key())),
-        _ => Some(format!("{} PodDisruptionBudgets hold {}", pdbs.len(), pod.key())),
+        _ => Some(format!(
+            "{} PodDisruptionBudgets hold {}",
+            pdbs.len(),
+            pod.key()
+        )),
     }
 }
 
@@ -150,7 +158,11 @@ pub(super) fn check_waves(snapshot: &Snapshot, command: &Command) -> Vec<String>
     let moved: BTreeMap<String, &Pod> = snapshot
         .pods
         .iter()
-        .filter(|pod| pod.node_name.as_ref().is_some_and(|node| going.contains(node)))
+        .filter(|pod| {
+            pod.node_name
+                .as_ref()
+                .is_some_and(|node| going.contains(node))
+        })
         .filter(|pod| needs_place(pod))
         .map(|pod| (pod.key(), pod))
         .collect();
@@ -174,7 +186,9 @@ pub(super) fn check_waves(snapshot: &Snapshot, command: &Command) -> Vec<String>
         }
         for (pdb, (down, allowed)) in down {
             if down > allowed {
-                all.push(format!("wave {number} takes {down} pods of {pdb} down, {allowed} are allowed"));
+                all.push(format!(
+                    "wave {number} takes {down} pods of {pdb} down, {allowed} are allowed"
+                ));
             }
         }
     }
@@ -185,7 +199,11 @@ pub(super) fn check_waves(snapshot: &Snapshot, command: &Command) -> Vec<String>
         }
     }
     if moved.len() < command.evictions {
-        all.push(format!("{} evictions are stated, {} pods move", command.evictions, moved.len()));
+        all.push(format!(
+            "{} evictions are stated, {} pods move",
+            command.evictions,
+            moved.len()
+        ));
     }
     all
 }

@@ -163,7 +163,8 @@ fn aftermath(
     let mut plan = Plan::default();
     let mut existing: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
     for command in commands {
-        plan.new_node_claims.extend(command.replacements.iter().cloned());
+        plan.new_node_claims
+            .extend(command.replacements.iter().cloned());
         for placement in &command.existing_nodes {
             let pods = existing.entry(Name::clone(&placement.node)).or_default();
             pods.extend(placement.pods.iter().cloned());
@@ -172,7 +173,10 @@ fn aftermath(
     for (node, pods) in existing {
         let moved: Vec<&Name> = pods.iter().filter(|pod| !evicted.contains(*pod)).collect();
         for pod in moved {
-            found(Fault::Pod, format!("{pod} does not lose its node and is moved to {node}"));
+            found(
+                Fault::Pod,
+                format!("{pod} does not lose its node and is moved to {node}"),
+            );
         }
         let mut placement = ExistingPlacement::new(node);
         placement.pods = pods;
@@ -183,7 +187,9 @@ fn aftermath(
         .collect();
     let waits_for_eviction = |pod: &Pod| {
         // An eventual command leaves pods behind that may not be evicted (D-37).
-        let by_force = commands.iter().any(|c| c.reason == DisruptionReason::Drifted);
+        let by_force = commands
+            .iter()
+            .any(|c| c.reason == DisruptionReason::Drifted);
         by_force && holds::is_kept(snapshot, pod)
     };
     for pod in &left.pods {
@@ -203,7 +209,9 @@ fn aftermath(
     }
     plan.unschedulable.retain(|entry| {
         let pod = left.pods.iter().find(|pod| pod.key() == entry.pod.as_ref());
-        pod.is_some_and(|pod| pod.node_name.is_none() && pod.is_pending() || on_deleting(&left, pod))
+        pod.is_some_and(|pod| {
+            pod.node_name.is_none() && pod.is_pending() || on_deleting(&left, pod)
+        })
     });
     plan.totals = decode::totals(&plan);
     (left, plan)
@@ -234,24 +242,39 @@ fn check_destinations(
     for placement in &plan.existing_nodes {
         let name = placement.node.as_ref();
         if going.contains_key(name) {
-            found(Fault::Destination, format!("{name} takes pods and goes itself"));
+            found(
+                Fault::Destination,
+                format!("{name} takes pods and goes itself"),
+            );
         }
-        let node = snapshot.nodes.iter().find(|node| node.name == placement.node);
+        let node = snapshot
+            .nodes
+            .iter()
+            .find(|node| node.name == placement.node);
         let managed = node.is_some_and(|node| holds::claim_of(snapshot, node).is_some());
         let ready = node.is_some_and(|n| n.labels.get(label::INITIALIZED) == Some("true"));
         if managed && !ready {
-            found(Fault::Destination, format!("{name} takes pods and is not initialized"));
+            found(
+                Fault::Destination,
+                format!("{name} takes pods and is not initialized"),
+            );
         }
     }
 }
 
 /// Stated prices are sums of what is stated, the candidates' are the catalogue's, and saving commands save.
 fn check_prices(snapshot: &Snapshot, command: &Command, found: &mut dyn FnMut(Fault, String)) {
-    let after: Price = command.replacements.iter().filter_map(|c| c.cheapest.price).sum();
+    let after: Price = command
+        .replacements
+        .iter()
+        .filter_map(|c| c.cheapest.price)
+        .sum();
     let mut before = Price::ZERO;
     for candidate in &command.candidates {
         let node = snapshot.nodes.iter().find(|n| n.name == candidate.node);
-        before += node.and_then(|node| price_of(snapshot, node)).unwrap_or(Price::ZERO);
+        before += node
+            .and_then(|node| price_of(snapshot, node))
+            .unwrap_or(Price::ZERO);
     }
     if before != command.price_before || after != command.price_after {
         found(
@@ -269,16 +292,25 @@ fn check_prices(snapshot: &Snapshot, command: &Command, found: &mut dyn FnMut(Fa
     if saves && !command.replacements.is_empty() && after >= before {
         found(Fault::Saving, format!("{after} $/h replaces {before} $/h"));
     }
-    let unpriced = command.replacements.iter().any(|c| c.cheapest.price.is_none());
+    let unpriced = command
+        .replacements
+        .iter()
+        .any(|c| c.cheapest.price.is_none());
     if saves && unpriced {
-        found(Fault::Saving, "a price that is not known is taken for a saving".to_owned());
+        found(
+            Fault::Saving,
+            "a price that is not known is taken for a saving".to_owned(),
+        );
     }
 }
 
 /// The least price in the catalogue of the node's type in its zone and capacity type.
 fn price_of(snapshot: &Snapshot, node: &Node) -> Option<Price> {
     let pool = node.labels.get(label::NODE_POOL)?;
-    let pool = snapshot.node_pools.iter().find(|p| p.name.as_ref() == pool)?;
+    let pool = snapshot
+        .node_pools
+        .iter()
+        .find(|p| p.name.as_ref() == pool)?;
     let classes = crate::hyperpod::capacity::resolve(snapshot);
     let class = classes.get(&pool.node_class_ref.name)?;
     let wanted = |key: &str| {

@@ -26,7 +26,9 @@ pub(crate) fn render(answer: &Disruption, alternatives: bool, all: bool) -> Stri
         out.push_str(&stays(&answer.stays, rows));
     }
     if let Some(at) = answer.next_look {
-        out.push_str(&format!("\nLook again at {at}: something that holds a node ends then.\n"));
+        out.push_str(&format!(
+            "\nLook again at {at}: something that holds a node ends then.\n"
+        ));
     }
     if let Some(converged) = &answer.converge {
         out.push_str(&converge(converged));
@@ -38,7 +40,10 @@ fn headline(answer: &Disruption, alternatives: bool) -> String {
     let saved = answer.price_before - answer.price_after;
     let nodes: usize = answer.commands.iter().map(|c| c.candidates.len()).sum();
     if answer.commands.is_empty() {
-        return format!("No node goes; {} $/h as it is.\n", hourly(answer.price_before));
+        return format!(
+            "No node goes; {} $/h as it is.\n",
+            hourly(answer.price_before)
+        );
     }
     let which = if alternatives {
         "one per method, of which Karpenter carries out the first"
@@ -75,12 +80,22 @@ fn commands(commands: &[Command], rows: usize) -> String {
         }
         let bought: Vec<String> = bought
             .into_iter()
-            .map(|(kind, n)| if n == 1 { kind.to_owned() } else { format!("{n} x {kind}") })
+            .map(|(kind, n)| {
+                if n == 1 {
+                    kind.to_owned()
+                } else {
+                    format!("{n} x {kind}")
+                }
+            })
             .collect();
         table.row([
             command.method.as_str().to_owned(),
             shortened(&nodes),
-            if bought.is_empty() { "-".to_owned() } else { bought.join(", ") },
+            if bought.is_empty() {
+                "-".to_owned()
+            } else {
+                shortened(&bought.iter().map(String::as_str).collect::<Vec<_>>())
+            },
             command.evictions.to_string(),
             command.waves.len().to_string(),
             hourly(command.price_before),
@@ -95,7 +110,12 @@ fn commands(commands: &[Command], rows: usize) -> String {
 
 fn shortened(names: &[&str]) -> String {
     const SHOWN: usize = 3;
-    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    let shown = names
+        .iter()
+        .take(SHOWN)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
     match names.len().checked_sub(SHOWN) {
         Some(left) if left > 0 => format!("{shown} and {left} more"),
         _ => shown,
@@ -140,7 +160,11 @@ fn stays(stays: &[Reason], rows: usize) -> String {
 fn converge(figures: &Converged) -> String {
     format!(
         "\nRepeated until {}: {}, {} -> {} nodes, {} -> {} $/h, {} moved, {} taken away.\n",
-        if figures.settled { "no command is left" } else { "the bound on steps" },
+        if figures.settled {
+            "no command is left"
+        } else {
+            "the bound on steps"
+        },
         counted(figures.steps, "step", "steps"),
         figures.nodes_start,
         figures.nodes_end,
