@@ -80,7 +80,7 @@ fn formulas_are_read_or_refused_k77() {
 #[test]
 fn autoscalers_keep_their_bounds_and_go_on_from_a_saved_state_k40() {
     replay("scaling", scaling::scaling);
-    let mut rng = tetrapod::base::rng::Rng::new(1);
+    let mut rng = Rng::new(1);
     for _ in 0..2_000 {
         let bytes: Vec<u8> = (0..60).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
         scaling::scaling(&bytes);

@@ -16,6 +16,7 @@ use crate::model::resources::Name;
 use crate::plan::PlannedClaim;
 use crate::plan::command::Command;
 use crate::scheduler::Capacity;
+use crate::view::pools::OFFERING_KEYS;
 
 /// Carries `commands` out on a copy of `snapshot`. New nodes are called `planned-<n>`, with the next free numbers. Pods of
 /// DaemonSets, mirror pods and finished pods of a candidate vanish with it. Names that do not exist are passed over.
@@ -61,12 +62,13 @@ pub fn apply(snapshot: &Snapshot, commands: &[Command]) -> Snapshot {
             }
         }
     }
+    let singles = commands.iter().any(|command| !command.moves.is_empty());
     for pod in &mut after.pods {
         let from_gone = pod
             .node_name
             .as_ref()
             .is_some_and(|node| gone.contains(node));
-        if !from_gone && pod.node_name.is_some() && commands.iter().all(|c| c.moves.is_empty()) {
+        if !from_gone && pod.node_name.is_some() && !singles {
             continue;
         }
         if let Some(node) = target.get(pod.key().as_str()) {
@@ -126,39 +128,40 @@ fn launched(
     };
     let kind = class.types.iter().find(offers)?;
     let labels = node_labels(snapshot, pool, kind, planned, name);
-    let condition = |kind: &str| {
-        let mut condition = Condition::default();
-        condition.kind = Name::from(kind);
-        condition.status = Name::from("True");
-        condition.last_transition = Some(now);
-        condition
+    let condition = |kind: &str| Condition {
+        kind: Name::from(kind),
+        status: Name::from("True"),
+        last_transition: Some(now),
+        ..Condition::default()
     };
-    let mut node = Node::default();
-    node.name = Name::clone(name);
-    node.created = Some(now);
-    node.labels = labels.clone();
-    node.provider_id = Some(Name::from(format!("planned:///{name}")));
-    node.taints = pool.taints.iter().chain(&kind.taints).cloned().collect();
-    node.capacity = kind.capacity.clone();
-    node.allocatable = kind.allocatable();
-    node.conditions = vec![condition("Ready")];
-    let mut claim = NodeClaim::default();
-    claim.name = Name::from(format!("claim-{name}"));
-    claim.created = Some(now);
-    claim.labels = labels;
-    claim.node_class = Name::clone(&pool.node_class_ref.name);
-    claim.requirements.clone_from(&pool.requirements);
-    claim.taints.clone_from(&node.taints);
-    claim.expire_after = pool.expire_after;
-    claim.termination_grace_period = pool.termination_grace_period;
-    claim.node_name = Some(Name::clone(name));
-    claim.provider_id.clone_from(&node.provider_id);
-    claim.capacity = node.capacity.clone();
-    claim.allocatable = node.allocatable.clone();
-    claim.conditions = ["Launched", "Registered", "Initialized", "Consolidatable"]
-        .into_iter()
-        .map(condition)
-        .collect();
+    let node = Node {
+        name: Name::clone(name),
+        created: Some(now),
+        labels: labels.clone(),
+        provider_id: Some(Name::from(format!("planned:///{name}"))),
+        taints: pool.taints.iter().chain(&kind.taints).cloned().collect(),
+        capacity: kind.capacity.clone(),
+        allocatable: kind.allocatable(),
+        conditions: vec![condition("Ready")],
+        ..Node::default()
+    };
+    let stages = ["Launched", "Registered", "Initialized", "Consolidatable"];
+    let claim = NodeClaim {
+        name: Name::from(format!("claim-{name}")),
+        created: Some(now),
+        labels,
+        node_class: Name::clone(&pool.node_class_ref.name),
+        requirements: pool.requirements.clone(),
+        taints: node.taints.clone(),
+        expire_after: pool.expire_after,
+        termination_grace_period: pool.termination_grace_period,
+        node_name: Some(Name::clone(name)),
+        provider_id: node.provider_id.clone(),
+        capacity: node.capacity.clone(),
+        allocatable: node.allocatable.clone(),
+        conditions: stages.into_iter().map(condition).collect(),
+        ..NodeClaim::default()
+    };
     Some((node, claim))
 }
 
@@ -173,11 +176,17 @@ fn node_labels(
     for spec in &pool.requirements {
         let asked = Requirement::from_spec(spec);
         if asked.operator() == Operator::In {
-            // A key that the claim decides: what a pod on it selects, else the first value.
-            let selected = planned.pods.iter().find_map(|key| {
-                let pod = snapshot.pods.iter().find(|pod| pod.key() == key.as_ref())?;
-                pod.spec.node_selector.shared(asked.key())
-            });
+            // A key that the claim decides: what a pod on it selects, else the first value. Keys that the offering decides
+            // are set below.
+            let open = asked.single().is_none() && !OFFERING_KEYS.contains(&asked.key().as_ref());
+            let selects = |pod: &&crate::model::pod::Pod| {
+                pod.spec.node_selector.get(asked.key()).is_some()
+                    && planned.pods.iter().any(|key| pod.key() == key.as_ref())
+            };
+            let selected = open
+                .then(|| snapshot.pods.iter().find(selects))
+                .flatten()
+                .and_then(|pod| pod.spec.node_selector.shared(asked.key()));
             if let Some(value) = selected.or_else(|| asked.values().iter().next()) {
                 labels.set(Name::clone(asked.key()), Name::clone(value));
             }

@@ -175,9 +175,10 @@ impl<'c, 'a> Builder<'c, 'a> {
         };
         let mut existing_nodes = Vec::new();
         for (node, pods) in draft.existing.iter().filter(|(_, pods)| !pods.is_empty()) {
-            let mut placed = ExistingPlacement::new(Name::clone(&self.cluster.node(*node).name));
-            placed.pods = names(pods);
-            existing_nodes.push(placed);
+            let node = Name::clone(&self.cluster.node(*node).name);
+            let mut placement = ExistingPlacement::new(node);
+            placement.pods = names(pods);
+            existing_nodes.push(placement);
         }
         let mut replacements = self.claims(draft, world);
         for (claim, (_, pods)) in replacements.iter_mut().zip(&draft.purchases) {

@@ -158,6 +158,10 @@ impl<'c, 'a> Assessor<'c, 'a> {
     ///
     /// # Errors
     /// The first check of D-6 that fails.
+    #[expect(
+        clippy::result_large_err,
+        reason = "both sides are kept, and most nodes are candidates"
+    )]
     pub fn assess(&self, node: NodeId, class: Class) -> Result<Candidate<'a>, Hold> {
         let view = self.cluster.node(node);
         let hold = |code, message: &str| {
@@ -251,10 +255,11 @@ impl<'c, 'a> Assessor<'c, 'a> {
     /// Whether a pod that needs another place gets one (D-12, "currently reschedulable").
     fn is_placed(&self, pod: &Pod) -> bool {
         do_not_disrupt(pod, self.cluster.now).is_none()
-            && !matches!(
-                self.pdbs.blocks(pod),
-                Some(Block::Several(_) | Block::Never(_))
-            )
+            && (self.cluster.snapshot.pod_disruption_budgets.is_empty()
+                || !matches!(
+                    self.pdbs.blocks(pod),
+                    Some(Block::Several(_) | Block::Never(_))
+                ))
     }
 
     /// Blocks 10 to 12 of D-6: all pods that hold the node, and the latest time at which they let go.
@@ -280,7 +285,8 @@ impl<'c, 'a> Assessor<'c, 'a> {
                 ));
             }
         }
-        for pod in pods.iter().copied().filter(active) {
+        let has_pdbs = !self.cluster.snapshot.pod_disruption_budgets.is_empty();
+        for pod in pods.iter().copied().filter(active).filter(|_| has_pdbs) {
             if let Some(block) = self.pdbs.blocks(pod) {
                 until = None;
                 parts.push(pdb_reason(pod, &block));

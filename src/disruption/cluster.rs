@@ -20,6 +20,7 @@ use crate::view::nodes::ExistingNode;
 
 /// The cluster of a snapshot: views, compiled numbers and what each node costs. O(pods + nodes) beside compiling.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Cluster<'a> {
     /// The snapshot.
     pub snapshot: &'a Snapshot,
@@ -48,7 +49,8 @@ impl<'a> Cluster<'a> {
     /// Reads and compiles `snapshot`.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, capacity: &'a Capacity) -> Self {
-        let views = Views::new(snapshot, capacity.by_class());
+        let bound = |pod: &Pod| pod.node_name.is_some() && is_reschedulable(pod);
+        let views = Views::with_moving(snapshot, capacity.by_class(), bound);
         let mut pods_on: Vec<Vec<u32>> = vec![Vec::new(); views.nodes.len()];
         let mut movable = vec![false; snapshot.pods.len()];
         for (position, pod) in snapshot.pods.iter().enumerate() {

@@ -3,7 +3,7 @@
 use super::apply::apply;
 use super::cluster::Cluster;
 use super::policy::Policy;
-use super::stays::{next_look, stays};
+use super::stays::stays;
 use crate::model::cluster::Snapshot;
 use crate::plan::command::Command;
 use crate::plan::disruption::{Converged, Disruption};
@@ -30,13 +30,16 @@ pub fn consolidate(snapshot: &Snapshot, policy: &dyn Policy) -> Disruption {
     let saved = carried_out(policy, &commands)
         .iter()
         .map(|command| command.price_before - command.price_after);
-    let mut result = Disruption::default();
-    result.price_before = price_before;
-    result.price_after = price_before - saved.sum();
-    result.stays = stays(&cluster, carried_out(policy, &commands));
-    result.next_look = next_look(&cluster);
-    result.commands = commands;
-    result
+    let price_after = price_before - saved.sum();
+    let (stays, next_look) = stays(&cluster, carried_out(policy, &commands));
+    Disruption {
+        commands,
+        stays,
+        price_before,
+        price_after,
+        next_look,
+        converge: None,
+    }
 }
 
 /// The commands that are carried out before the next decision.

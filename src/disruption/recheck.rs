@@ -46,7 +46,9 @@ fn candidates<'a>(
 ) -> Vec<Candidate<'a>> {
     let class = match command.reason {
         DisruptionReason::Empty | DisruptionReason::Underutilized => Class::Graceful,
-        _ => Class::Eventual,
+        DisruptionReason::Drifted | DisruptionReason::Expired | DisruptionReason::Unhealthy => {
+            Class::Eventual
+        }
     };
     let assessor = Assessor::new(cluster);
     let mut found = Vec::new();

@@ -13,9 +13,10 @@ use crate::model::resources::Name;
 use crate::plan::command::Command;
 use crate::problem::NodeId;
 
-/// One reason per node that no command takes away, in name order.
+/// One reason per node that no command takes away, in name order, and when to look again: the next end of something that
+/// holds a node back (a do-not-disrupt, `consolidateAfter`), or the next change of a budget.
 #[must_use]
-pub fn stays(cluster: &Cluster<'_>, commands: &[Command]) -> Vec<Reason> {
+pub fn stays(cluster: &Cluster<'_>, commands: &[Command]) -> (Vec<Reason>, Option<Timestamp>) {
     let gone: BTreeSet<&Name> = commands
         .iter()
         .flat_map(|command| command.candidates.iter().map(|c| &c.node))
@@ -35,11 +36,18 @@ pub fn stays(cluster: &Cluster<'_>, commands: &[Command]) -> Vec<Reason> {
             left.insert(key, (used(&pool.name), allowance));
         }
     }
-    (0..cluster.views.nodes.len())
+    let holds: Vec<Hold> = (0..cluster.views.nodes.len())
         .map(NodeId::new)
         .filter(|node| !gone.contains(&cluster.node(*node).name))
-        .map(|node| stay(cluster, &assessor, node, &left).reason)
-        .collect()
+        .map(|node| stay(cluster, &assessor, node, &left))
+        .collect();
+    let next = holds
+        .iter()
+        .filter_map(|hold| hold.until)
+        .chain(left.values().filter_map(|(_, allowance)| allowance.until))
+        .filter(|at| *at > cluster.now)
+        .min();
+    (holds.into_iter().map(|hold| hold.reason).collect(), next)
 }
 
 fn stay(
@@ -93,30 +101,4 @@ fn stay(
         Code::NoSaving
     };
     Hold::new(Reason::new(subject, code, message))
-}
-
-/// When something that holds a node back ends by itself: the end of a do-not-disrupt, of `consolidateAfter`, or a change
-/// of a budget.
-#[must_use]
-pub fn next_look(cluster: &Cluster<'_>) -> Option<Timestamp> {
-    let assessor = Assessor::new(cluster);
-    let counts = budget::counts(&cluster.views.nodes, |_| false);
-    let nodes = (0..cluster.views.nodes.len()).map(NodeId::new);
-    let holds = nodes.filter_map(|node| match assessor.assess(node, Class::Graceful) {
-        Ok(candidate) => assessor.not_consolidatable(&candidate)?.until,
-        Err(hold) => hold.until,
-    });
-    let budgets = cluster.snapshot.node_pools.iter().flat_map(|pool| {
-        let held = counts.get(&pool.name).copied().unwrap_or_default();
-        [
-            DisruptionReason::Empty,
-            DisruptionReason::Underutilized,
-            DisruptionReason::Drifted,
-        ]
-        .map(|reason| budget::allowed(pool, reason, cluster.now, held).until)
-    });
-    holds
-        .chain(budgets.flatten())
-        .filter(|at| *at > cluster.now)
-        .min()
 }

@@ -65,6 +65,17 @@ impl<'a> Views<'a> {
     /// Reads the views of `snapshot`.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, capacity: &'a BTreeMap<Name, ClassCapacity>) -> Self {
+        Self::with_moving(snapshot, capacity, |_| false)
+    }
+
+    /// Reads the views of `snapshot` for questions in which bound pods move too: places for the volumes of those that
+    /// `moves` speaks of are counted as for pods that wait.
+    #[must_use]
+    pub fn with_moving(
+        snapshot: &'a Snapshot,
+        capacity: &'a BTreeMap<Name, ClassCapacity>,
+        moves: impl Fn(&crate::model::pod::Pod) -> bool,
+    ) -> Self {
         let nodes = existing(snapshot);
         let daemons = daemons(&snapshot.daemon_sets);
         let node_use = nodes::node_use(snapshot, &nodes, &daemons);
@@ -91,7 +102,9 @@ impl<'a> Views<'a> {
             &views.nodes,
             views.pools.templates.iter().flat_map(|t| t.types),
             &views.node_use.node_of,
-            |position| views.waits(position),
+            |position| {
+                views.waits(position) || snapshot.pods.get(position as usize).is_some_and(&moves)
+            },
         );
         if !views.attach.is_empty() {
             let rows = views.nodes.iter_mut().zip(&mut views.node_use.used);
@@ -268,7 +281,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
 }
 
 /// The pairs with the label states that their nodes start in.
-fn in_states(
+pub(super) fn in_states(
     mut pairs: IxVec<PairId, Pair>,
     initial: &IxVec<PairId, StateId>,
 ) -> IxVec<PairId, Pair> {
@@ -279,7 +292,7 @@ fn in_states(
 }
 
 /// The resources that pods ask for, with units in which all quantities are whole.
-fn units(views: &Views<'_>, grouping: &Grouping, table: &OptionTable<'_>) -> Units {
+pub(super) fn units(views: &Views<'_>, grouping: &Grouping, table: &OptionTable<'_>) -> Units {
     let mut survey = Survey::default();
     grouping
         .keys

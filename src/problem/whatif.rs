@@ -5,14 +5,13 @@
 //! stay numbers that a [world](crate::solver::whatif) counts as pods leave and arrive.
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
-use super::compile::{Views, bases};
+use super::compile::{Views, bases, in_states, units};
 use super::options::OptionTable;
 use super::sets::Sets;
 use super::topology::assign::Base;
 use super::topology::domains::{Domains, Key, node_counts};
 use super::topology::places::shapes;
 use super::topology::rules::{Kind, Rules};
-use super::units::Survey;
 use super::{
     Class, ClassId, NodeId, NodeRow, OptionId, Problem, StockId, StockKind, Symbols, nodes,
     selectors::suited,
@@ -82,6 +81,11 @@ pub struct Between {
     pub owned: IxVec<ClassId, Vec<u32>>,
     /// Rules that speak of the pods of each class.
     pub member: IxVec<ClassId, Vec<u32>>,
+    /// Classes that have or fall under a rule over domains.
+    pub over_domains: IxVec<ClassId, bool>,
+    /// Classes for which what refuses one of their pods now refuses it still when other nodes go or pods arrive: no rule
+    /// over domains, and no affinity that an arriving pod could satisfy.
+    pub steady: IxVec<ClassId, bool>,
     /// What stands on each node, DaemonSet pods included.
     pub standing: IxVec<NodeId, Vec<Standing>>,
 }
@@ -130,14 +134,7 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         &views.nodes,
         &views.attach,
     );
-    let mut survey = Survey::default();
-    let requests = grouping.keys.iter().map(|key| &key.requests);
-    requests
-        .chain(table.rooms.iter().map(|room| &room.daemons))
-        .for_each(|list| survey.requests(list));
-    table.survey(&mut survey);
-    nodes::survey(&mut survey, &views.nodes, &views.node_use);
-    let units = survey.finish();
+    let units = units(views, &grouping, &table);
 
     let rows: IxVec<NodeId, u32> = (0..views.nodes.len())
         .map(|at| u32::try_from(at).unwrap_or(u32::MAX))
@@ -173,7 +170,6 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
     let between = between(views, &rules, &table, &bases);
     let mut classes: IxVec<ClassId, Class> = IxVec::new();
-    let demand = demands.concat();
     for (base, key) in bases.iter().zip(&keys) {
         classes.push(Class {
             count: 0,
@@ -198,15 +194,12 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         }
     }
     let pools = table.pools();
-    let mut pairs = table.pairs;
-    for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
-        pair.state = *state;
-    }
+    let pairs = in_states(table.pairs, &initial);
     let uses = node_uses(views, table.stocks.as_slice());
     let problem = Problem {
         dims: units.len(),
         classes,
-        demand,
+        demand: demands.concat(),
         signatures: grouping.selectors.terms_by_signature(),
         term_options,
         option_sets: sets.options.sets,
@@ -388,7 +381,26 @@ fn between(views: &Views<'_>, rules: &Rules, table: &OptionTable<'_>, bases: &[B
             .collect()
     };
     let identity = |base: &Base| &rules.identities[base.identity];
+    let over_domains: IxVec<ClassId, bool> = bases
+        .iter()
+        .map(|base| {
+            let rules = identity(base).owned.iter().chain(&identity(base).member);
+            rules.into_iter().any(|rule| counted[*rule].key.is_some())
+        })
+        .collect();
+    let follows = |base: &Base| {
+        let owned = &identity(base).owned;
+        owned
+            .iter()
+            .any(|rule| counted[*rule].demand == CountedKind::Affinity)
+    };
     Between {
+        steady: bases
+            .iter()
+            .zip(over_domains.iter())
+            .map(|(base, over)| !over && !follows(base))
+            .collect(),
+        over_domains,
         owned: bases.iter().map(|b| numbers(&identity(b).owned)).collect(),
         member: bases.iter().map(|b| numbers(&identity(b).member)).collect(),
         standing: standing(views, rules, &counted),

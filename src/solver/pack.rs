@@ -22,13 +22,18 @@ use crate::problem::{ClassId, Problem};
 /// Deterministic: the same problem and effort give the same outcome. The cost is bounded by the effort's budget after
 /// the first constructions, each of which takes O(distinct nodes x candidates x classes).
 pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
-    let mut outcome = pack(problem, effort);
+    let mut outcome = pack(problem, effort, true);
     prefer::prefer(problem, effort, &mut outcome);
     outcome
 }
 
+/// As [`solve`], without preferences and without the lower bound, which is left at 0: for questions asked many times.
+pub fn solve_roughly(problem: &Problem, effort: Effort) -> Outcome {
+    pack(problem, effort, false)
+}
+
 /// The plan before preferences.
-fn pack(problem: &Problem, effort: Effort) -> Outcome {
+fn pack(problem: &Problem, effort: Effort, bounded: bool) -> Outcome {
     let reduced = reduce::reduce(problem);
     let small = reduced.as_ref().map_or(problem, |reduced| &reduced.problem);
     let tiers = Tiers::new(small);
@@ -65,6 +70,9 @@ fn pack(problem: &Problem, effort: Effort) -> Outcome {
         }
     }
     let score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
+    if !bounded {
+        return finish(score, built, shop.node.work, Price::ZERO);
+    }
     let mut work = shop.node.work;
     let mut lower_bound = bound::lower_bound(small, &packed.remaining);
     let budget = Budget::of(effort).mix;

@@ -6,7 +6,7 @@ use crate::model::options::Effort;
 use crate::model::price::Price;
 use crate::problem::{ClassId, NodeId, OptionId, Problem, fit_count, fits};
 use crate::solver::candidates::Tiers;
-use crate::solver::pack::solve;
+use crate::solver::pack::solve_roughly;
 use crate::solver::values::{Measure, values};
 use crate::solver::whatif::topology::Spot;
 use crate::solver::whatif::{Slot, World};
@@ -523,7 +523,7 @@ impl Packer {
                 let row = &problem.options[option];
                 (row.pair, row.price, counts.crowd(seed, option), option)
             };
-            options.sort_by(|a, b| key(*a).cmp(&key(*b)));
+            options.sort_by_key(|option| key(*option));
             options.dedup_by_key(|option| problem.options[*option].pair);
         }
         options
@@ -644,7 +644,7 @@ impl Packer {
                 spot.iter().for_each(|option| set.remove(*option));
             }
         }
-        let outcome = solve(&problem, effort);
+        let outcome = solve_roughly(&problem, effort);
         if !outcome.unplaced.is_empty() || outcome.score.unknown > 0 {
             return false;
         }

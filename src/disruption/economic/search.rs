@@ -169,7 +169,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         let mut best = start.clone();
         self.improve(&mut best, small);
         let mut sizes = vec![units.len()];
-        if units.len() > 4 {
+        if units.len() > 4 && (small || self.rates.eviction > 0) {
             sizes.push(units.len() / 2);
         }
         if small && units.len() > 4 {

@@ -158,7 +158,7 @@ impl<'c, 'a> Karpenter<'c, 'a> {
             .filter(|c| c.pool.replicas.is_some() == fixed)
             .filter_map(|c| drifted_since(c.claim).map(|since| (!c.pods.is_empty(), since, c)))
             .collect();
-        drifted.sort_by(|a, b| (a.0, a.1, a.2.node).cmp(&(b.0, b.1, b.2.node)));
+        drifted.sort_by_key(|(busy, since, candidate)| (*busy, *since, candidate.node));
         drifted.into_iter().map(|(_, _, c)| c).collect()
     }
 

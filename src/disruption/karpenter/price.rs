@@ -122,11 +122,7 @@ pub fn keep_reserved(simulator: &Simulator<'_, '_>, claim: &mut OpenClaim) {
 }
 
 fn keep_kind(simulator: &Simulator<'_, '_>, options: &mut BitSet<OptionId>, kind: CapacityType) {
-    let others: Vec<OptionId> = options
-        .iter()
-        .filter(|option| simulator.capacity_type(*option) != kind)
-        .collect();
-    others.into_iter().for_each(|option| options.remove(option));
+    options.retain(|option| simulator.capacity_type(option) == kind);
 }
 
 /// The most that a launch of each type could cost (D-54): its dearest offering of the first capacity type there is.
@@ -159,14 +155,10 @@ fn worst_prices(
 fn keep_cheaper(simulator: &Simulator<'_, '_>, options: &mut BitSet<OptionId>, limit: Price) {
     let worst = worst_prices(simulator, options);
     let problem = simulator.world.problem();
-    let dear: Vec<OptionId> = options
-        .iter()
-        .filter(|option| {
-            let price = worst.get(&problem.options[*option].pair).copied().flatten();
-            price.is_none_or(|price| price >= limit)
-        })
-        .collect();
-    dear.into_iter().for_each(|option| options.remove(option));
+    options.retain(|option| {
+        let price = worst.get(&problem.options[option].pair).copied().flatten();
+        price.is_some_and(|price| price < limit)
+    });
 }
 
 /// D-57 4 and 5: enough cheaper types, and no more than those.

@@ -277,11 +277,7 @@ impl<'c, 'a> Simulator<'c, 'a> {
             }
         }
         if let Some((_, chosen)) = best {
-            let pinned: Vec<OptionId> = kept
-                .iter()
-                .filter(|option| !counts.same_domains(class, chosen, *option))
-                .collect();
-            pinned.into_iter().for_each(|option| kept.remove(option));
+            kept.retain(|option| counts.same_domains(class, chosen, option));
         }
         kept
     }
@@ -318,13 +314,7 @@ impl<'c, 'a> Simulator<'c, 'a> {
         for pool in self.pools.clone() {
             let mut options = problem.pools[pool].options.clone();
             options.intersect_with(problem.options_of(class));
-            let refused: Vec<OptionId> = options
-                .iter()
-                .filter(|option| !self.world.allows(*option))
-                .collect();
-            refused
-                .into_iter()
-                .for_each(|option| options.remove(option));
+            options.retain(|option| self.world.allows(option));
             let options = self.kept(
                 class,
                 None,

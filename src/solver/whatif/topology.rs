@@ -74,23 +74,17 @@ impl<'p> Counts<'p> {
     }
 
     /// Whether pods of `class` have or fall under a rule over domains, so that a node's zone and the like matter to others.
+    #[inline]
     #[must_use]
     pub fn over_domains(&self, class: ClassId) -> bool {
-        !self.is_idle()
-            && (self.between.owned[class].iter())
-                .chain(&self.between.member[class])
-                .any(|rule| self.between.rules[*rule as usize].key.is_some())
+        self.between.over_domains[class]
     }
 
-    /// Whether what refuses a pod of `class` now refuses it still when other nodes go or other pods arrive: it has no rule
-    /// over domains, and no affinity that an arriving pod could satisfy.
+    /// Whether what refuses a pod of `class` now refuses it still when other nodes go or other pods arrive.
+    #[inline]
     #[must_use]
     pub fn is_steady(&self, class: ClassId) -> bool {
-        self.is_idle()
-            || (!self.over_domains(class)
-                && self.between.owned[class]
-                    .iter()
-                    .all(|rule| self.between.rules[*rule as usize].demand != CountedKind::Affinity))
+        self.between.steady[class]
     }
 
     fn value(&self, rule: &CountedRule, spot: Spot) -> Option<u32> {

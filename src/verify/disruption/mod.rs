@@ -178,9 +178,9 @@ fn aftermath(
                 format!("{pod} does not lose its node and is moved to {node}"),
             );
         }
-        let mut placed = ExistingPlacement::new(node);
-        placed.pods = pods;
-        plan.existing_nodes.push(placed);
+        let mut placement = ExistingPlacement::new(node);
+        placement.pods = pods;
+        plan.existing_nodes.push(placement);
     }
     let named: BTreeSet<&Name> = (plan.existing_nodes.iter().flat_map(|e| &e.pods))
         .chain(plan.new_node_claims.iter().flat_map(|c| &c.pods))

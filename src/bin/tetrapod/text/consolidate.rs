@@ -94,7 +94,7 @@ fn commands(commands: &[Command], rows: usize) -> String {
             if bought.is_empty() {
                 "-".to_owned()
             } else {
-                bought.join(", ")
+                shortened(&bought.iter().map(String::as_str).collect::<Vec<_>>())
             },
             command.evictions.to_string(),
             command.waves.len().to_string(),
