@@ -159,6 +159,7 @@ fn held(
 
 /// Compiles the pending pods of `views`. O(pods + signatures x options + nodes x kinds).
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one translation, table by table")]
 pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let snapshot = views.snapshot;
     let mut rules = Rules::new(snapshot, |position, _| views.waits(position));

@@ -104,6 +104,9 @@ pub struct Kind {
     pub member: Vec<u32>,
 }
 
+/// By node: rules with how many pods they see there.
+type OnNodes = BTreeMap<NodeId, Vec<(u32, u32)>>;
+
 /// All preferences of a problem.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -405,7 +408,7 @@ impl Source<'_> {
         index: &Index<'_>,
         keys: &[&Name],
         numbered: &[Numbered<'_>],
-    ) -> (Vec<PodRule>, BTreeMap<NodeId, Vec<(u32, u32)>>) {
+    ) -> (Vec<PodRule>, OnNodes) {
         let mut list: Vec<PodRule> = rules
             .iter()
             .map(|rule| {
@@ -419,13 +422,13 @@ impl Source<'_> {
                     key: key.and_then(|at| u32::try_from(at).ok()),
                     max_skew: match rule.kind {
                         RuleKind::Spread { max_skew, .. } => max_skew,
-                        _ => 0,
+                        RuleKind::Affinity | RuleKind::Anti => 0,
                     },
                     standing: vec![0; key.map_or(0, |at| numbered[at].names.len())],
                 }
             })
             .collect();
-        let mut on_nodes: BTreeMap<NodeId, Vec<(u32, u32)>> = BTreeMap::new();
+        let mut on_nodes: OnNodes = BTreeMap::new();
         if rules.is_empty() {
             return (list, on_nodes);
         }
@@ -587,7 +590,7 @@ impl<'r> Index<'r> {
                 .flat_map(|selector| &selector.expressions);
             let mut exact = expressions
                 .filter(|e| e.operator == SelectorOperator::In)
-                .filter_map(|e| Some((e.key.as_ref(), e.values.as_slice())))
+                .map(|e| (e.key.as_ref(), e.values.as_slice()))
                 .filter_map(|(key, values)| match values {
                     [value] => Some((key, value.as_ref())),
                     _ => None,

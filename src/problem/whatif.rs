@@ -114,6 +114,7 @@ pub struct WhatIf {
 ///
 /// O(pods + signatures x options + nodes x kinds), as [`compile`](super::compile::compile).
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one translation, table by table")]
 pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
     let snapshot = views.snapshot;
     let moves = |position: u32| movable.get(position as usize).copied().unwrap_or(false);
@@ -299,7 +300,13 @@ fn node_uses(views: &Views<'_>, stocks: &[super::Stock]) -> IxVec<NodeId, Vec<(S
             let name = match &stock.kind {
                 StockKind::PoolLimit(of, name) if of == pool => name,
                 StockKind::GroupLimit(group, name) if in_group(views, group, pool) => name,
-                _ => continue,
+                StockKind::PoolLimit(..)
+                | StockKind::GroupLimit(..)
+                | StockKind::TypeQuota(_)
+                | StockKind::InstanceQuota
+                | StockKind::Reservation(_)
+                | StockKind::PoolPrice(_)
+                | StockKind::PlanPrice => continue,
             };
             uses.push((StockId::new(at), amount(&node.capacity, name)));
         }

@@ -76,7 +76,7 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
             number[*class] = Some(ClassId::new(at));
         }
     }
-    let first = |group: &Vec<ClassId>| group.first().copied().unwrap_or(ClassId::new(0));
+    let first = |group: &Vec<ClassId>| group.first().copied().unwrap_or_else(|| ClassId::new(0));
     let classes: IxVec<ClassId, Class> = groups
         .iter()
         .map(|group| {

@@ -46,7 +46,7 @@ pub(super) fn unmet(
         if !place.holds(*rule, member, target, share) {
             let weight = match prefs.rules[*rule as usize].kind {
                 PodRuleKind::Spread => 0,
-                _ => *weight,
+                PodRuleKind::Affinity | PodRuleKind::Anti => *weight,
             };
             missed.push((weight, symbols.soft_rules[*rule as usize].clone()));
         }

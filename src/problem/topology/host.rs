@@ -122,7 +122,8 @@ impl Ground<'_> {
         for part in parts.iter_mut() {
             let profile = &self.profiles[bases[part.base].identity];
             let (own, spoken_of) = (profile.owns(rule), profile.counts(rule));
-            if !((own && !members.is_empty()) || (spoken_of && !owners.is_empty())) {
+            let concerned = (own && !members.is_empty()) || (spoken_of && !owners.is_empty());
+            if !concerned {
                 continue;
             }
             part.nodes = *known
@@ -148,7 +149,7 @@ impl Ground<'_> {
     fn host_shares(&self, hosts: &[usize]) -> Shares {
         let spread = |rule: &usize| match self.rules.rules[*rule].kind {
             Kind::Spread { max_skew, .. } if self.domains.key_of[*rule].is_none() => Some(max_skew),
-            _ => None,
+            Kind::Spread { .. } | Kind::Affinity | Kind::Anti => None,
         };
         let owned = |profile: &Profile| -> Vec<(usize, u32)> {
             let all = profile.owned.iter();

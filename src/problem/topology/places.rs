@@ -45,12 +45,18 @@ impl Place {
     }
 }
 
+/// Options, nodes, requests and keys of a class.
+type Asked = (SetId, SetId, u32, Vec<usize>);
+
+/// Options and nodes, keys, and their values at a place.
+type At = (SetId, SetId, Vec<usize>, Vec<Value>);
+
 /// The places of classes, found once for all classes that ask for the same and suit the same.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Places {
-    lists: FastMap<(SetId, SetId, u32, Vec<usize>), Rc<Vec<Place>>>,
-    here: FastMap<(SetId, SetId, Vec<usize>, Vec<Value>), (SetId, SetId)>,
+    lists: FastMap<Asked, Rc<Vec<Place>>>,
+    here: FastMap<At, (SetId, SetId)>,
     buyable: FastMap<(SetId, Vec<usize>), Rc<Vec<Buyable>>>,
 }
 

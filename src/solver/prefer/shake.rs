@@ -164,7 +164,7 @@ fn place(state: &mut State<'_>, mover: &mut Mover, rng: &mut Rng, pod: &Taken) -
             found.push((gain, bin));
         }
     }
-    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.sort_by_key(|(gain, _)| std::cmp::Reverse(*gain));
     for (_, bin) in found {
         if mover.may_join(state, pod.class, (pod.from, bin)) {
             let bin = state.single(bin);

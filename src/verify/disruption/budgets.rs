@@ -76,9 +76,8 @@ fn allowed(
     let now = snapshot.options.now.unwrap_or_default();
     let mut least: Option<i64> = None;
     for budget in &pool.budgets {
-        let active = match is_active(budget, now) {
-            None => return Some(0),
-            Some(active) => active,
+        let Some(active) = is_active(budget, now) else {
+            return Some(0);
         };
         let speaks = budget
             .reasons
