@@ -103,12 +103,15 @@ impl Pilot {
 
     /// Lets time pass until `until`, or until `done` says so after some step.
     pub fn run(&mut self, until: Timestamp, done: impl Fn(&Self) -> bool) {
-        while !done(self) {
+        loop {
             while let Some(signal) = self.fake.signal() {
                 self.give(match signal {
                     Signal::Event(event) => Input::Event(event),
                     Signal::Kube(event) => Input::Kube(event),
                 });
+            }
+            if done(self) {
+                return;
             }
             let next = [self.fake.next_at(), self.wake, Some(self.next_look)];
             let next = next.into_iter().flatten().min().unwrap_or(until);

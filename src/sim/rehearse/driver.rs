@@ -20,8 +20,9 @@ use crate::sim::hyperpod::{Signal, Weather};
 
 /// A run with more steps than this does not end.
 const MAX_STEPS: u64 = 50_000;
-/// By when after the trouble all must have come right, and by when after that all must be gone.
-const PATIENCE: Span = Span::from_secs(3 * 3600);
+/// By when after the trouble all must have come right, and by when after that all must be gone. Sixty claims of a pool that
+/// starts two nodes at a time take three hours by themselves.
+const PATIENCE: Span = Span::from_secs(6 * 3600);
 
 /// What will happen on the way between the machine and the fake.
 enum Task {
