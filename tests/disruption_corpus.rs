@@ -18,7 +18,10 @@ use tetrapod::verify::disruption::verify_commands;
 
 /// Karpenter's own faults that `--policy karpenter` reproduces: v1.14 takes a node with pods of negative cost for empty and
 /// deletes it with its pods running (D-20, W-11).
-const RUNNING_PODS_DELETED: &[&str] = &["balanced-negative-cost-pods-are-empty"];
+const RUNNING_PODS_DELETED: &[&str] = &[
+    "balanced-negative-cost-pods-are-empty",
+    "balanced-priority-weights",
+];
 
 /// An eventual command leaves pods that may not be evicted to the node's `terminationGracePeriod` (D-37).
 const PODS_LEFT_BEHIND: &[&str] = &["dnd-drift-with-tgp"];

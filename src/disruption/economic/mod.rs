@@ -7,6 +7,7 @@
 
 pub mod pack;
 mod parts;
+pub mod places;
 pub mod search;
 
 use crate::base::index::Ix as _;
@@ -19,7 +20,8 @@ use super::build::{Builder, Draft};
 use super::candidate::{Assessor, Candidate, Class, drifted_since};
 use super::cluster::Cluster;
 use crate::plan::command::{Command, Method};
-use pack::{Allowed, Packer, Places};
+use pack::{Allowed, Packer};
+use places::Places;
 use search::Search;
 
 /// Plans one cluster.

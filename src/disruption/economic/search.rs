@@ -5,7 +5,8 @@
 //! W-4, W-7); and the wasteful part of the cluster in one go, packed by the solver. What the horizon is worth, what an
 //! eviction costs and what starting a node costs is in the objective (M-21), so the same search serves all of them.
 
-use super::pack::{Allowed, Packer, Places};
+use super::pack::{Allowed, Packer};
+use super::places::Places;
 use crate::base::index::Ix as _;
 use crate::base::rng::Rng;
 use crate::disruption::candidate::Candidate;
