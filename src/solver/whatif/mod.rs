@@ -292,7 +292,9 @@ impl<'p> World<'p> {
             Some((_, count)) => *count += 1,
             None => content.push((class, 1)),
         }
-        let before = self.bought(slot).map_or_else(|| StateId::new(0), |b| b.state);
+        let before = self
+            .bought(slot)
+            .map_or_else(|| StateId::new(0), |b| b.state);
         if let Some(at) = slot.at().checked_sub(self.existing) {
             let bought = &mut self.bought[at];
             if let Some(state) = join(self.problem, bought.option, bought.state, class) {
