@@ -2,11 +2,11 @@
 
 use super::bound;
 use super::candidates::Tiers;
-use super::columns::Pool;
 use super::construct::{Built, Recipe, Workshop, give_back};
 use super::dual;
 use super::fill::Order;
 use super::mix::{self, MixBudget};
+use super::pool::Pool;
 use super::reduce;
 use super::score::{Ranks, Score};
 use super::settle::settle;
