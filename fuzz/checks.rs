@@ -3,6 +3,9 @@
 
 #![allow(dead_code, reason = "each target uses one of these")]
 
+#[path = "queue_world.rs"]
+mod queue_world;
+
 use tetrapod::base::rng::Rng;
 use tetrapod::manifest::{Input, InputError, Limits, Reader, export};
 use tetrapod::model::cluster::Snapshot;
@@ -86,6 +89,11 @@ pub(crate) fn plan(data: &[u8]) {
         plan,
         "the order of the input changed the plan"
     );
+}
+
+/// The command queue keeps its promises in a cluster whose every mishap is chosen by `data`.
+pub(crate) fn queue(data: &[u8]) {
+    queue_world::World::new(data, data.len() as u64).run();
 }
 
 /// The same objects in another order.

@@ -79,6 +79,10 @@
 //! | 7 | [`verify`](mod@verify) | the independent checker |
 //! | 7 | [`explain`] | reason trees and their text |
 //! | 8 | [`scheduler`] | the facade: [`schedule`], and its steps one by one |
+//! | 9 | [`scaling`] | the pods tier: what KEDA and the HPA would set, and why |
+//! | 9 | [`disruption`] | which nodes may go, when, and in what order |
+//! | 9 | [`provisioning`] | keeps HyperPod's capacity coming: a state machine without I/O |
+//! | 10 | `sim` (feature) | worlds in virtual time |
 //! | 11 | [`shapes`] | scenarios of known shapes and random ones |
 //!
 //! [`schedule`] and [`verify`](fn@verify) are what most callers need. The modules between are public so that their steps
@@ -100,19 +104,25 @@
 //! None is on by default.
 //!
 //! * `yaml`: [`manifest::Reader`] also takes YAML and gzip.
-//! * `cli`: the command `tetrapod`; turns `yaml` on.
+//! * `sim`: a fake HyperPod in virtual time, and rehearsals of [`provisioning`] against it.
+//! * `cli`: the command `tetrapod`; turns `yaml` and `sim` on.
 
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod disruption;
 pub mod explain;
 pub mod hyperpod;
 pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod problem;
+pub mod provisioning;
+pub mod scaling;
 pub mod scheduler;
 pub mod shapes;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod solver;
 pub mod verify;
 pub mod view;

@@ -25,19 +25,27 @@ use crate::explain::reason::Reason;
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::resources::Name;
+use crate::plan::buffers::set_apart;
 use crate::plan::decode::{decode, totals};
+use crate::plan::gangs::gangs;
+use crate::plan::statics::static_pools;
 use crate::plan::{Plan, Unschedulable, scaling};
 use crate::problem::compile::{Views, compile};
 use crate::problem::{Problem, Symbols};
 use crate::solver::Outcome;
-use crate::solver::search::solve;
+use crate::solver::gangs::solve;
+use crate::view::buffers::Buffers;
 
 /// The capacity that a snapshot's node classes offer; resolved first because everything else refers to it.
 #[derive(Debug)]
-pub struct Capacity(BTreeMap<Name, ClassCapacity>);
+pub struct Capacity {
+    classes: BTreeMap<Name, ClassCapacity>,
+    buffers: Buffers,
+}
 
 impl Capacity {
-    /// Resolves the node classes of `snapshot` (M-12).
+    /// Resolves the node classes of `snapshot` (M-12), with what NodeOverlays say of them (S-58), and makes the pods of
+    /// its capacity buffers (S-129).
     #[must_use]
     pub fn new(snapshot: &Snapshot) -> Self {
         let mut classes = crate::hyperpod::capacity::resolve(snapshot);
@@ -53,13 +61,17 @@ impl Capacity {
                 });
             }
         }
-        Self(classes)
+        crate::view::overlay::apply(snapshot, &mut classes);
+        Self {
+            classes,
+            buffers: Buffers::new(snapshot),
+        }
     }
 
     /// The capacity by node class.
     #[must_use]
     pub fn by_class(&self) -> &BTreeMap<Name, ClassCapacity> {
-        &self.0
+        &self.classes
     }
 }
 
@@ -74,9 +86,11 @@ pub struct Compiled<'a> {
 }
 
 impl<'a> Compiled<'a> {
-    /// Compiles `snapshot`.
+    /// Compiles `snapshot`, of which `capacity` was made.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, capacity: &'a Capacity) -> Self {
+        // Pods of buffers stand after the snapshot's own.
+        let snapshot = capacity.buffers.expanded.as_deref().unwrap_or(snapshot);
         let views = Views::new(snapshot, capacity.by_class());
         let (problem, symbols) = compile(&views);
         Self {
@@ -102,7 +116,7 @@ impl<'a> Compiled<'a> {
     /// Why the pod `key` (`namespace/name`) goes where it goes, or stays pending; `None` if there is no such pod.
     #[must_use]
     pub fn explain_pod(&self, outcome: &Outcome, plan: &Plan, key: &str) -> Option<Reason> {
-        objects::pod::explain(&mut self.explainer(outcome), plan, key)
+        objects::pod::explain(&mut self.explainer(outcome), outcome, plan, key)
     }
 
     /// The state of a node (or of a NodeClaim without one) and what the plan puts there; `None` if there is none.
@@ -136,7 +150,11 @@ impl<'a> Compiled<'a> {
             if pods.is_empty() {
                 continue;
             }
-            let explained = explainer.class(class);
+            let of_gang = explainer.of_gang(class, &outcome.gangs);
+            let explained = match &of_gang {
+                Some(explained) => explained,
+                None => explainer.class(class),
+            };
             let code = Name::from(explained.code.as_str());
             for position in pods {
                 plan.unschedulable.push(Unschedulable {
@@ -161,7 +179,10 @@ impl<'a> Compiled<'a> {
             self.capacity.by_class(),
             &plan.new_node_claims,
         );
+        plan.pod_groups = gangs(&self.views, &self.problem, outcome);
         plan.scaling = scaling::requests(self.views.snapshot, &plan.new_node_claims);
+        plan.static_pools = static_pools(&self.views);
+        set_apart(&mut plan, &self.capacity.buffers);
         plan.totals = totals(&plan);
         plan
     }

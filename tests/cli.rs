@@ -347,3 +347,71 @@ fn a_reader_that_goes_away_is_no_fault() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(err(&output).is_empty(), "{}", err(&output));
 }
+
+#[test]
+fn scale_says_what_autoscalers_would_set_and_goes_on_from_its_own_result() {
+    let example = "examples/autoscalers";
+    let output = tetrapod(&["scale", example]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let text = out(&output);
+    for part in [
+        "3 autoscalers at 2026-03-02T09:00:00Z",
+        "ml/chat",
+        "s0-aws-sqs-requests",
+        "HPA: 4 -> 8",
+        "KEDA: starts 5 jobs",
+        "2.2167",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing from\n{text}");
+    }
+    assert_eq!(text, out(&tetrapod(&["scale", example])), "the same again");
+
+    let first = tetrapod(&["scale", example, "-o", "json"]);
+    let result = json(&first);
+    let chat = &result["autoscalers"][0];
+    assert_eq!(chat["decision"]["sync"]["normalized"]["desired"], 12);
+    assert_eq!(chat["decision"]["replicas"], 8);
+    let path = scratch("scale.json", &out(&first));
+    let state = path.to_str().unwrap();
+    // Five seconds later nothing is due; a minute later both clocks are.
+    let later = |now: &str| {
+        let arguments = [
+            "scale", example, "--state", state, "--now", now, "-o", "json",
+        ];
+        let output = tetrapod(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        json(&output)["autoscalers"][0]["decision"].clone()
+    };
+    assert!(later("2026-03-02T09:00:05Z").get("sync").is_none());
+    assert!(later("2026-03-02T09:01:00Z").get("sync").is_some());
+}
+
+#[test]
+fn scale_refuses_a_state_that_is_none_and_input_without_a_time() {
+    let path = scratch("no-state.json", "{}");
+    let state = path.to_str().unwrap();
+    let output = tetrapod(&["scale", "examples/autoscalers", "--state", state]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        err(&output).contains("scale --output json"),
+        "{}",
+        err(&output)
+    );
+    let output = tetrapod_with(&["scale", "-"], "{\"kind\": \"List\", \"items\": []}");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("--now"), "{}", err(&output));
+}
+
+#[test]
+fn rehearsals_tell_what_they_did_and_repeat_themselves() {
+    let run = || {
+        let output = tetrapod(&["rehearse", "--runs", "20", "--seed", "3", "--crash"]);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        out(&output)
+    };
+    let first = run();
+    assert!(first.starts_with("20 runs held: "), "{first}");
+    // All but the time is the same.
+    let figures = |text: &str| text.rsplit_once(';').map(|(figures, _)| figures.to_owned());
+    assert_eq!(figures(&first), figures(&run()));
+}

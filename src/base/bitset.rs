@@ -119,6 +119,15 @@ impl<I: Ix> BitSet<I> {
         self.bits.clear();
     }
 
+    /// Removes the members for which `keep` does not hold. O(bound / 64 + members).
+    pub fn retain(&mut self, mut keep: impl FnMut(I) -> bool) {
+        let mut gone = Vec::new();
+        gone.extend(self.bits.ones().filter(|at| !keep(I::new(*at))));
+        for at in gone {
+            self.bits.set(at, false);
+        }
+    }
+
     /// Makes this set equal to `other` without allocating when the bounds agree.
     pub fn copy_from(&mut self, other: &Self) {
         self.bits.clone_from(&other.bits);

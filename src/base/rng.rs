@@ -2,6 +2,8 @@
 //!
 //! SplitMix64: one 64-bit state, the same numbers on every machine. Randomness enters only as a seed in the arguments.
 
+use serde::{Deserialize, Serialize};
+
 /// A deterministic stream of pseudo-random numbers (SplitMix64; not for cryptography).
 ///
 /// ```
@@ -10,7 +12,8 @@
 /// let mut b = Rng::new(7);
 /// assert_eq!(a.next_u64(), b.next_u64());
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Rng {
     state: u64,
 }

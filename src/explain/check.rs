@@ -49,6 +49,8 @@ pub(super) enum Check {
     Port(HostPort, String),
     /// Position among the problem's resources.
     Short(usize),
+    /// As `Short`, of the volumes that a CSI driver attaches.
+    Attach(usize),
     Stock(StockId),
     /// There was room before this plan.
     Taken,
@@ -69,7 +71,9 @@ impl Check {
             Self::NoTerm | Self::Named | Self::Label(_) | Self::Undefined(_) | Self::Volume(_) => {
                 Kind::Requirement
             }
-            Self::Negative | Self::Overfull | Self::Port(..) | Self::Short(_) => Kind::Fit,
+            Self::Negative | Self::Overfull | Self::Port(..) | Self::Short(_) | Self::Attach(_) => {
+                Kind::Fit
+            }
             Self::Offering(..) => Kind::Offering,
             Self::Unavailable(_) | Self::Taint(_) | Self::Stock(_) | Self::Taken => Kind::Other,
         }
@@ -83,7 +87,7 @@ impl Check {
             Self::Taint(_) => Code::Taint,
             Self::NoTerm | Self::Named | Self::Label(_) => Code::RequirementConflict,
             Self::Undefined(_) => Code::UndefinedLabel,
-            Self::Volume(_) => Code::Volume,
+            Self::Volume(_) | Self::Attach(_) => Code::Volume,
             Self::Offering(_, Lacking::Reservation) => Code::Reservation,
             Self::Offering(..) => Code::NoOffering,
             Self::Negative | Self::Short(_) => Code::InsufficientResources,

@@ -147,7 +147,8 @@ fn shape<'a>(
     instance_type: &'a InstanceType,
 ) -> Shape<'a> {
     let labels = template.labels(instance_type);
-    let allocatable = instance_type.allocatable();
+    let mut allocatable = instance_type.allocatable();
+    views.attach.set_fresh(instance_type, &mut allocatable);
     let taints = template.taints(instance_type);
     let per_offering = depend_on_offerings(&views.daemons);
     let mut rooms: Vec<Room> = Vec::new();

@@ -90,6 +90,7 @@ pub(super) fn flat_shortage(check: &Check) -> u32 {
     match check {
         Check::Stock(_) | Check::Taken => 0,
         Check::Short(_)
+        | Check::Attach(_)
         | Check::Unavailable(_)
         | Check::Taint(_)
         | Check::NoTerm

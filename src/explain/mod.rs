@@ -8,6 +8,7 @@
 mod check;
 mod class;
 mod facts;
+mod gang;
 mod hint;
 mod miss;
 mod nodes;

@@ -92,7 +92,7 @@ impl Explainer<'_, '_> {
             }
             for (resource, (need, have)) in pod.need.iter().zip(&facts.free[at]).enumerate() {
                 if *need > 0 && need > have {
-                    fails.push(self.book.id(Check::Short(resource)));
+                    fails.push(self.book.id(self.short_check(resource)));
                     short = short.saturating_add(shortage(*need, *have, *have > 0));
                 }
             }

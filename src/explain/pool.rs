@@ -138,7 +138,7 @@ impl Explainer<'_, '_> {
         }
         let tightest = rooms
             .iter()
-            .map(|room| short_of(&shape.rooms[*room], pod))
+            .map(|room| short_of(&shape.rooms[*room], pod, |at| self.short_check(at)))
             .min_by_key(|(checks, short)| (checks.len(), *short));
         if let Some((checks, most)) = tightest.filter(|_| !shape.negative) {
             fails.extend(checks.into_iter().map(|check| self.book.id(check)));
@@ -148,7 +148,8 @@ impl Explainer<'_, '_> {
             let options = suit.places.iter().filter_map(|place| {
                 let place = &shape.places[*place];
                 let room = &shape.rooms[place.room];
-                let holds = !clash(&pod.ports, &room.ports) && short_of(room, pod).0.is_empty();
+                let holds = !clash(&pod.ports, &room.ports)
+                    && short_of(room, pod, Check::Short).0.is_empty();
                 place.option.ok().filter(|_| holds)
             });
             fails = self.stocks_that_fail(&options.collect::<Vec<_>>());
@@ -322,6 +323,7 @@ impl Explainer<'_, '_> {
                 | Check::Overfull
                 | Check::Port(..)
                 | Check::Short(_)
+                | Check::Attach(_)
                 | Check::Stock(_)
                 | Check::Taken => None,
             };
@@ -390,6 +392,7 @@ impl Explainer<'_, '_> {
             | Check::Overfull
             | Check::Port(..)
             | Check::Short(_)
+            | Check::Attach(_)
             | Check::Taken => None,
         };
         if let Some(stock) = best.fails.iter().find_map(stock) {
@@ -566,7 +569,7 @@ fn untolerated_text(taints: &[String]) -> String {
 }
 
 /// The resources that a fresh node lacks for one pod, with the sum of their shortages.
-fn short_of(room: &Room, pod: &PodView<'_>) -> (Vec<Check>, u32) {
+fn short_of(room: &Room, pod: &PodView<'_>, check: impl Fn(usize) -> Check) -> (Vec<Check>, u32) {
     if room.overfull {
         return (vec![Check::Overfull], WHOLE);
     }
@@ -575,7 +578,7 @@ fn short_of(room: &Room, pod: &PodView<'_>) -> (Vec<Check>, u32) {
     for (at, (need, have)) in pod.need.iter().zip(&room.net).enumerate() {
         if need > have {
             most = most.saturating_add(shortage(*need, *have, *have > 0));
-            checks.push(Check::Short(at));
+            checks.push(check(at));
         }
     }
     (checks, most)

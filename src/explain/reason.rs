@@ -61,6 +61,24 @@ pub enum Code {
     Competition,
     /// Several of these at once, see the parts.
     Several,
+    /// Karpenter does not manage the node (D-6).
+    Unmanaged,
+    /// The node has not been initialized yet (D-6).
+    NotInitialized,
+    /// The annotation `karpenter.sh/do-not-disrupt` holds (D-8).
+    DoNotDisrupt,
+    /// A PodDisruptionBudget does not let the pods be evicted (D-10, M-20).
+    Pdb,
+    /// The NodePool's disruption budget is used up (D-27).
+    Budget,
+    /// `consolidateAfter` has not passed, or is `Never` (D-34).
+    ConsolidateAfter,
+    /// The NodePool's consolidation policy does not allow it (D-30).
+    ConsolidationPolicy,
+    /// Nothing would be saved.
+    NoSaving,
+    /// The node goes: a command takes it away.
+    Disrupted,
     /// No refusal: the pod has a place in this plan.
     Placed,
     /// No refusal: the pod is bound to a node.
@@ -102,6 +120,15 @@ impl Code {
             Self::DaemonOverhead => "daemon-overhead",
             Self::Competition => "competition",
             Self::Several => "several",
+            Self::Unmanaged => "unmanaged",
+            Self::NotInitialized => "not-initialized",
+            Self::DoNotDisrupt => "do-not-disrupt",
+            Self::Pdb => "pdb",
+            Self::Budget => "budget",
+            Self::ConsolidateAfter => "consolidate-after",
+            Self::ConsolidationPolicy => "consolidation-policy",
+            Self::NoSaving => "no-saving",
+            Self::Disrupted => "disrupted",
             Self::Placed => "placed",
             Self::Bound => "bound",
             Self::NotPending => "not-pending",

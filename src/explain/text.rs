@@ -14,6 +14,7 @@ use crate::model::quantity::Quantity;
 use crate::model::requirement::Requirement;
 use crate::model::resources::{CPU, Name};
 use crate::problem::{StockId, StockKind};
+use crate::view::attach;
 use crate::view::pools::{OFFERING_KEYS, offering_meets};
 
 /// Who fails: figures are taken from these members.
@@ -40,7 +41,9 @@ impl Explainer<'_, '_> {
         let mut texts = Vec::new();
         for check in fails.iter().map(|id| self.book.get(*id)) {
             match check {
-                Check::Short(resource) => shorts.push(self.short_text(*resource, pod, among)),
+                Check::Short(resource) | Check::Attach(resource) => {
+                    shorts.push(self.short_text(*resource, pod, among));
+                }
                 Check::Label(asked) => texts.push(self.label_text(asked, among)),
                 Check::Volume(asked) => {
                     texts.push(format!("its volumes: {}", self.label_text(asked, among)));
@@ -82,7 +85,7 @@ impl Explainer<'_, '_> {
             Check::Label(asked) | Check::Volume(asked) => format!("the pod asks {asked}"),
             Check::Offering(..) => "no offering".to_owned(),
             Check::Overfull => "DaemonSet pods alone overfill it".to_owned(),
-            Check::Short(at) => self.symbols.resources[*at].to_string(),
+            Check::Short(at) | Check::Attach(at) => self.symbols.resources[*at].to_string(),
             Check::Stock(stock) => self.stock_name(*stock),
             Check::Taken => "taken by other pods of this plan".to_owned(),
         }
@@ -125,7 +128,19 @@ impl Explainer<'_, '_> {
         } else {
             ""
         };
-        format!("{name} {have} < {need}{hint}")
+        match name.strip_prefix(attach::PREFIX) {
+            Some(driver) => format!("volumes that driver {driver} can attach: {have} < {need}"),
+            None => format!("{name} {have} < {need}{hint}"),
+        }
+    }
+
+    /// The check that fails where `resource` does not suffice.
+    pub(super) fn short_check(&self, resource: usize) -> Check {
+        if self.symbols.resources[resource].starts_with(attach::PREFIX) {
+            Check::Attach(resource)
+        } else {
+            Check::Short(resource)
+        }
     }
 
     fn label_text(&self, asked: &Requirement, among: &Among<'_, '_>) -> String {

@@ -10,11 +10,15 @@ use super::cursor::{Context, Cursor};
 use super::fault::{Fault, InputError, shortened};
 use super::framing::Broken;
 use super::limits::Limits;
-use super::{Input, Skipped, hyperpod, karpenter, node, pod, pod_text, policy, storage, tetrapod};
+use super::{
+    Input, Skipped, hpa, hyperpod, karpenter, keda, node, pod, pod_text, policy, samples, scale,
+    storage, tetrapod,
+};
 use crate::base::hash::FastMap;
 use crate::model::cluster::Snapshot;
 use crate::model::pod::Pod;
 use crate::model::resources::Name;
+use crate::model::workload::WorkloadKind;
 
 /// The kind of the items of a list whose items do not state it.
 #[derive(Debug, Clone, Default)]
@@ -212,6 +216,21 @@ impl Collector {
                 let read = self.read(value, kind, place, true, policy::pod_group);
                 self.snapshot.pod_groups.extend(read);
             }
+            ("", "PodTemplate") => {
+                let read = self.read(value, kind, place, true, scale::pod_template);
+                self.snapshot.pod_templates.extend(read);
+            }
+            ("apps", "Deployment") => self.workload(value, WorkloadKind::Deployment, place),
+            ("apps", "ReplicaSet") => self.workload(value, WorkloadKind::ReplicaSet, place),
+            ("apps", "StatefulSet") => self.workload(value, WorkloadKind::StatefulSet, place),
+            ("autoscaling.x-k8s.io", "CapacityBuffer") => {
+                let read = self.read(value, kind, place, true, scale::capacity_buffer);
+                self.snapshot.capacity_buffers.extend(read);
+            }
+            ("karpenter.sh", "NodeOverlay") => {
+                let read = self.read(value, kind, place, false, scale::node_overlay);
+                self.snapshot.node_overlays.extend(read);
+            }
             ("karpenter.sh", "NodePool") if version == "v1" => {
                 let read = self.read(value, kind, place, false, karpenter::node_pool);
                 self.snapshot.node_pools.extend(read);
@@ -224,6 +243,22 @@ impl Collector {
                 let read = self.read(value, kind, place, false, hyperpod::node_class);
                 self.snapshot.node_classes.extend(read);
             }
+            ("autoscaling", "HorizontalPodAutoscaler") if version == "v2" => {
+                let read = self.read(value, kind, place, true, hpa::horizontal_pod_autoscaler);
+                self.snapshot.horizontal_pod_autoscalers.extend(read);
+            }
+            ("keda.sh", "ScaledObject") => {
+                let read = self.read(value, kind, place, true, keda::scaled_object);
+                self.snapshot.scaled_objects.extend(read);
+            }
+            ("keda.sh", "ScaledJob") => {
+                let read = self.read(value, kind, place, true, keda::scaled_job);
+                self.snapshot.scaled_jobs.extend(read);
+            }
+            ("tetrapod", "MetricSamples") => {
+                let read = self.read(value, kind, place, true, samples::metric_samples);
+                self.snapshot.metric_samples.extend(read);
+            }
             ("tetrapod", "InstanceTypes") => {
                 let read = self.read(value, kind, place, false, tetrapod::instance_types);
                 self.snapshot.instance_types.extend(read);
@@ -231,6 +266,13 @@ impl Collector {
             ("tetrapod", "Options") => self.options(value),
             _ => self.skipped.count_kind(api_version, kind),
         }
+    }
+
+    fn workload(&mut self, value: &Value, kind: WorkloadKind, place: Option<usize>) {
+        let read = self.read(value, kind.as_str(), place, true, |root| {
+            scale::workload(root, kind)
+        });
+        self.snapshot.workloads.extend(read);
     }
 
     /// Reads an object of a kind whose names must differ, and gives it if nothing is wrong with it.

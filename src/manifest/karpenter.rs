@@ -234,7 +234,7 @@ fn budgets(list: &Cursor<'_, '_>) -> Vec<Budget> {
         }
         Some(Budget {
             nodes: budget_nodes(&item.field("nodes"))?,
-            reasons: reasons_at.names(),
+            reasons: (!reasons_at.is_absent()).then(|| reasons_at.names()),
             schedule,
             duration,
         })

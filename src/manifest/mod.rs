@@ -2,7 +2,7 @@
 //!
 //! [`Reader`] turns JSON (and, with the feature `yaml`, YAML and gzip) into one [`Snapshot`]: Kubernetes and Karpenter
 //! objects as `kubectl get -o json` prints them, HyperpodNodeClasses, the answer of `aws sagemaker describe-cluster`,
-//! the two documents of `tetrapod/v1alpha1`, and (in JSON) snapshots in their own serde form. [`export::write`] is the way back.
+//! HorizontalPodAutoscalers, KEDA's ScaledObjects and ScaledJobs, the three documents of `tetrapod/v1alpha1`, and (in JSON) snapshots in their own serde form. [`export::write`] is the way back.
 //!
 //! Kinds and fields that decisions do not look at are skipped and counted. What is looked at and wrong is a [`Fault`],
 //! and all faults of an input are reported at once. Long lists are read item by item, and equal parts of pods are held
@@ -33,9 +33,11 @@ pub mod export;
 
 mod fault;
 mod framing;
+mod hpa;
 mod hyperpod;
 mod intern;
 mod karpenter;
+mod keda;
 mod limits;
 mod meta;
 mod node;
@@ -43,10 +45,13 @@ mod pod;
 mod pod_text;
 mod policy;
 mod requirement;
+mod samples;
+mod scale;
 mod snapshot;
 mod storage;
 mod syntax;
 mod tetrapod;
+mod trigger;
 #[cfg(feature = "yaml")]
 mod yaml;
 

@@ -227,6 +227,9 @@ pub(super) fn detail(status: &Cursor<'_, '_>, spec: &PodSpec) -> Option<Box<PodS
             detail.ready = true;
             detail.ready_since = since;
         }
+        if kind == Some("Ready") && value == Some("False") {
+            detail.unready = true;
+        }
         // The reason alone tells (S-12): the condition exists only while a resize is pending.
         if kind == Some("PodResizePending")
             && condition.field("reason").text() == Some("Infeasible")

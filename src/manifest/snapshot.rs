@@ -9,7 +9,7 @@ use crate::model::cluster::Snapshot;
 
 /// The long lists of a snapshot, which are read item by item.
 /// The fields of a snapshot apart from the long lists, which are streamed.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 21] = [
     "options",
     "nodePools",
     "nodeClasses",
@@ -23,6 +23,14 @@ const FIELDS: [&str; 13] = [
     "storageClasses",
     "csiNodes",
     "podGroups",
+    "nodeOverlays",
+    "capacityBuffers",
+    "podTemplates",
+    "workloads",
+    "horizontalPodAutoscalers",
+    "scaledObjects",
+    "scaledJobs",
+    "metricSamples",
 ];
 
 #[derive(Debug, Clone, Copy)]

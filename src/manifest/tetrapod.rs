@@ -1,4 +1,4 @@
-//! The two documents of `tetrapod/v1alpha1`: InstanceTypes and Options.
+//! Two of the three documents of `tetrapod/v1alpha1`: InstanceTypes and Options; MetricSamples have their own module.
 
 use std::collections::BTreeMap;
 
@@ -145,6 +145,11 @@ pub(super) fn options(root: &Cursor<'_, '_>, options: &mut Options) {
     set(
         &mut state.static_capacity,
         gates.field("StaticCapacity").bool(),
+    );
+    set(&mut state.node_overlay, gates.field("NodeOverlay").bool());
+    set(
+        &mut state.capacity_buffer,
+        gates.field("CapacityBuffer").bool(),
     );
     set(
         &mut options.effort,

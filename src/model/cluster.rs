@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::autoscaling::hpa::HorizontalPodAutoscaler;
+use super::autoscaling::keda::{ScaledJob, ScaledObject};
+use super::autoscaling::samples::MetricSamples;
 use super::hyperpod::{HyperpodCluster, HyperpodNodeClass};
 use super::instance_type::InstanceTypes;
 use super::is_default;
@@ -9,9 +12,11 @@ use super::node::Node;
 use super::node_claim::NodeClaim;
 use super::node_pool::NodePool;
 use super::options::Options;
+use super::overlay::NodeOverlay;
 use super::pod::Pod;
 use super::policy::{DaemonSet, Namespace, PodDisruptionBudget, PodGroup};
 use super::volume::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
+use super::workload::{CapacityBuffer, PodTemplate, Workload};
 
 /// A cluster at one moment with the options of the decision. It round-trips through serde, so that a bug report is one
 /// file.
@@ -76,4 +81,28 @@ pub struct Snapshot {
     /// PodGroups.
     #[serde(skip_serializing_if = "is_default")]
     pub pod_groups: Vec<PodGroup>,
+    /// NodeOverlays.
+    #[serde(skip_serializing_if = "is_default")]
+    pub node_overlays: Vec<NodeOverlay>,
+    /// CapacityBuffers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub capacity_buffers: Vec<CapacityBuffer>,
+    /// PodTemplates that buffers refer to.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pod_templates: Vec<PodTemplate>,
+    /// Deployments, ReplicaSets and StatefulSets that buffers refer to.
+    #[serde(skip_serializing_if = "is_default")]
+    pub workloads: Vec<Workload>,
+    /// HorizontalPodAutoscalers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub horizontal_pod_autoscalers: Vec<HorizontalPodAutoscaler>,
+    /// ScaledObjects.
+    #[serde(skip_serializing_if = "is_default")]
+    pub scaled_objects: Vec<ScaledObject>,
+    /// ScaledJobs.
+    #[serde(skip_serializing_if = "is_default")]
+    pub scaled_jobs: Vec<ScaledJob>,
+    /// What autoscalers measure.
+    #[serde(skip_serializing_if = "is_default")]
+    pub metric_samples: Vec<MetricSamples>,
 }

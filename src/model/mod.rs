@@ -12,8 +12,11 @@
 //! What many objects share is behind an [`Arc`](std::sync::Arc), so that a million replicas cost their identities only.
 
 pub mod affinity;
+pub mod autoscaling;
 pub mod cluster;
+pub mod cron;
 mod decimal;
+pub mod formula;
 pub mod hyperpod;
 pub mod instance_type;
 pub mod label;
@@ -21,6 +24,7 @@ pub mod node;
 pub mod node_claim;
 pub mod node_pool;
 pub mod options;
+pub mod overlay;
 pub mod pod;
 pub mod policy;
 pub mod price;
@@ -31,6 +35,7 @@ pub mod resources;
 mod round_trip;
 pub mod taint;
 pub mod volume;
+pub mod workload;
 
 /// Whether a field has its default value and so can be left out of JSON.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -55,9 +55,9 @@ pub struct Budget {
     /// A number or a percentage.
     #[serde(skip_serializing_if = "is_default")]
     pub nodes: Name,
-    /// Reasons it applies to; empty for all.
+    /// Reasons it applies to; `None` for all, an empty list for none (D-22).
     #[serde(skip_serializing_if = "is_default")]
-    pub reasons: Vec<Name>,
+    pub reasons: Option<Vec<Name>>,
     /// Cron schedule in UTC.
     #[serde(skip_serializing_if = "is_default")]
     pub schedule: Option<Name>,

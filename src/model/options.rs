@@ -64,6 +64,12 @@ pub struct FeatureGates {
     /// Static pools are handled.
     #[serde(rename = "StaticCapacity")]
     pub static_capacity: bool,
+    /// NodeOverlays are applied. On by default, other than in Karpenter: one that is given is meant.
+    #[serde(rename = "NodeOverlay")]
+    pub node_overlay: bool,
+    /// CapacityBuffers are kept. On by default, other than in Karpenter: one that is given is meant.
+    #[serde(rename = "CapacityBuffer")]
+    pub capacity_buffer: bool,
 }
 
 impl Default for FeatureGates {
@@ -72,6 +78,8 @@ impl Default for FeatureGates {
             spot_to_spot_consolidation: false,
             reserved_capacity: true,
             static_capacity: false,
+            node_overlay: true,
+            capacity_buffer: true,
         }
     }
 }

@@ -332,6 +332,9 @@ pub struct PodStatusDetail {
     /// Whether the `Ready` condition is true.
     #[serde(skip_serializing_if = "is_default")]
     pub ready: bool,
+    /// Whether the `Ready` condition is false, which is more than absent (D-10).
+    #[serde(skip_serializing_if = "is_default")]
+    pub unready: bool,
     /// What a kubelet reports per app container and sidecar of a pod resized in place: the larger of the actuated and
     /// the allocated requests (S-12).
     #[serde(skip_serializing_if = "is_default")]

@@ -8,6 +8,8 @@ use super::affinity::{
     Affinity, NodeInclusionPolicy, NodeSelectorTerm, PodAffinityTerm, PreferredNodeTerm,
     TopologySpreadConstraint, WeightedPodAffinityTerm, WhenUnsatisfiable,
 };
+use super::autoscaling::full;
+use super::autoscaling::keda::{JobStrategy, ScaledJob, ScaledObject};
 use super::cluster::Snapshot;
 use super::hyperpod::{
     HyperpodCluster, HyperpodNodeClass, InstanceGroup, InstanceGroupStatus, Subnet,
@@ -20,6 +22,7 @@ use super::node_pool::{Budget, ConsolidationPolicy, NodeClassRef, NodePool};
 use super::options::{
     Effort, FeatureGates, LimitGroup, MinValuesPolicy, Options, PreferencePolicy, Quotas,
 };
+use super::overlay::{NodeOverlay, PriceChange};
 use super::pod::{
     Container, HostPort, OwnerReference, Pod, PodPhase, PodSpec, PodStatusDetail, PreemptionPolicy,
     Protocol,
@@ -31,6 +34,7 @@ use super::taint::{Taint, TaintEffect, Toleration, TolerationOperator};
 use super::volume::{
     ClaimPhase, CsiNode, PersistentVolume, PersistentVolumeClaim, PodVolume, StorageClass,
 };
+use super::workload::{CapacityBuffer, PodTemplate, ScalableRef, Workload, WorkloadKind};
 use crate::base::time::{Span, Timestamp};
 
 fn name(text: &str) -> Name {
@@ -209,6 +213,7 @@ fn pod() -> Pod {
             start_time: time(3),
             ready_since: time(4),
             ready: true,
+            unready: true,
             actuated: vec![(name("app"), resources("2"))],
             resize_infeasible: true,
         })),
@@ -282,7 +287,7 @@ fn node_pool(policy: ConsolidationPolicy) -> NodePool {
         consolidate_after: Some(Span::from_secs(30)),
         budgets: vec![Budget {
             nodes: name("10%"),
-            reasons: names(&["Empty"]),
+            reasons: Some(names(&["Empty"])),
             schedule: Some(name("0 9 * * 1-5")),
             duration: Some(Span::from_secs(8 * 3600)),
         }],
@@ -377,6 +382,8 @@ fn options() -> Options {
             spot_to_spot_consolidation: true,
             reserved_capacity: false,
             static_capacity: true,
+            node_overlay: false,
+            capacity_buffer: false,
         },
         effort: Effort::Thorough,
         node_penalty: price("0.1"),
@@ -408,6 +415,56 @@ fn options() -> Options {
         gang_restart_cost: price("7"),
         allow_spot: false,
         allow_arm64: true,
+    }
+}
+
+fn scale_snapshot() -> Snapshot {
+    Snapshot {
+        node_overlays: vec![
+            NodeOverlay {
+                name: name("cheap"),
+                requirements: requirements("zone"),
+                price: Some("-15%".parse().unwrap()),
+                capacity: resources("3"),
+                weight: 7,
+            },
+            NodeOverlay {
+                name: name("set"),
+                price: Some(PriceChange::Set("0.3".parse().unwrap())),
+                ..NodeOverlay::default()
+            },
+        ],
+        capacity_buffers: vec![CapacityBuffer {
+            namespace: name("ns"),
+            name: name("spare"),
+            uid: name("u8"),
+            provisioning_strategy: name("buffer.x-k8s.io/active-capacity"),
+            pod_template: Some(name("small")),
+            scalable: Some(ScalableRef {
+                api_group: name("apps"),
+                kind: name("Deployment"),
+                name: name("web"),
+            }),
+            replicas: Some(2),
+            percentage: Some(10),
+            limits: resources("9"),
+            conditions: conditions(),
+        }],
+        pod_templates: vec![PodTemplate {
+            namespace: name("ns"),
+            name: name("small"),
+            template_labels: labels("t"),
+            spec: Arc::new(pod_spec()),
+        }],
+        workloads: vec![Workload {
+            kind: WorkloadKind::StatefulSet,
+            namespace: name("ns"),
+            name: name("db"),
+            replicas: 3,
+            template_labels: labels("w"),
+            spec: Arc::new(pod_spec()),
+        }],
+        ..Snapshot::default()
     }
 }
 
@@ -478,6 +535,18 @@ fn full_snapshot() -> Snapshot {
             name: name("gang"),
             min_member: 4,
         }],
+        horizontal_pod_autoscalers: vec![full::hpa()],
+        scaled_objects: vec![full::scaled_object(), ScaledObject::default()],
+        scaled_jobs: vec![
+            full::scaled_job(JobStrategy::Custom {
+                queue_length_deduction: -2,
+                running_job_percentage: 0.5,
+            }),
+            full::scaled_job(JobStrategy::Eager),
+            ScaledJob::default(),
+        ],
+        metric_samples: vec![full::samples()],
+        ..scale_snapshot()
     }
 }
 

@@ -1,18 +1,21 @@
 //! From dense ids back to names: an outcome becomes a plan.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use super::{ChosenOffering, ExistingPlacement, Plan, PlannedClaim, Totals};
+use super::{ChosenOffering, ExistingPlacement, Plan, PlannedClaim, PreferenceTotals, Totals};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix as _, IxVec};
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
+use crate::model::options::PreferencePolicy;
 use crate::model::price::Price;
 use crate::model::resources::{Name, ResourceList};
 use crate::problem::compile::Views;
 use crate::problem::{ClassId, OptionId, PoolId, Problem, Symbols};
 use crate::solver::construct::{give_back, take};
 use crate::solver::holds::{distinct_values, holders, stock_allows};
-use crate::solver::{Group, Outcome, Target};
+use crate::solver::{Group, Lot, Outcome, Target};
+use crate::view::attach;
 
 /// How many fall-backs a claim lists at most.
 const MAX_FALLBACKS: usize = 64;
@@ -30,7 +33,11 @@ struct Decoder<'d, 'a> {
     problem: &'d Problem,
     symbols: &'d Symbols,
     next: IxVec<ClassId, usize>,
+    /// Where preferences tell the pods of a class apart: those placed, by class and kind.
+    by_kind: BTreeMap<(ClassId, u32), std::vec::IntoIter<u32>>,
     stocks: Vec<i128>,
+    /// Options left to classes of gangs in one domain.
+    pinned: &'d [(ClassId, BitSet<OptionId>)],
 }
 
 /// What the stocks of `problem` hold after `outcome`.
@@ -58,27 +65,55 @@ pub fn decode(
         problem,
         symbols,
         next: IxVec::filled(problem.classes.len(), 0),
+        by_kind: BTreeMap::new(),
         stocks: stocks_after(problem, outcome),
+        pinned: &outcome.pinned,
     };
+    decoder.sort_by_kind(outcome);
     let mut plan = Plan::default();
-    for group in &outcome.groups {
+    for (at, group) in outcome.groups.iter().enumerate() {
+        let shares = outcome.met.as_ref().and_then(|met| met.shares.get(at));
         match group.target {
             Target::Node(node) => {
                 let view = &views.nodes[problem.nodes[node].view as usize];
-                let pods = decoder.pods(&group.content);
+                let lots = shares.and_then(|shares| shares.first());
+                let pods = match lots {
+                    Some(share) => decoder.lots(&group.content, &share.lots),
+                    None => decoder.pods(&group.content),
+                };
                 plan.existing_nodes.push(ExistingPlacement {
                     node: Name::clone(&view.name),
                     pods,
+                    buffer_pods: Vec::new(),
                 });
             }
             Target::Option(option) => {
-                let pattern = decoder.claim(group, option);
-                for _ in 0..group.times {
-                    let pods = decoder.pods(&group.content);
-                    plan.new_node_claims.push(PlannedClaim {
-                        pods,
-                        ..pattern.clone()
-                    });
+                let Some(shares) = shares else {
+                    let pattern = decoder.claim(group, option, None);
+                    for _ in 0..group.times {
+                        let pods = decoder.pods(&group.content);
+                        plan.new_node_claims.push(PlannedClaim {
+                            pods,
+                            ..pattern.clone()
+                        });
+                    }
+                    continue;
+                };
+                let mut last: Option<(BitSet<OptionId>, PlannedClaim)> = None;
+                for share in shares {
+                    let liked = decoder.as_liked(option, &share.lots);
+                    let pattern = match last.take() {
+                        Some((held, pattern)) if held == liked => pattern,
+                        _ => decoder.claim(group, option, Some(&liked)),
+                    };
+                    for _ in 0..share.times {
+                        let pods = decoder.lots(&group.content, &share.lots);
+                        plan.new_node_claims.push(PlannedClaim {
+                            pods,
+                            ..pattern.clone()
+                        });
+                    }
+                    last = Some((liked, pattern));
                 }
             }
         }
@@ -90,7 +125,41 @@ pub fn decode(
     }
     plan.totals = totals(&plan);
     plan.lower_bound = outcome.lower_bound;
+    let respected = views.snapshot.options.preference_policy == PreferencePolicy::Respect;
+    plan.preferences = respected.then(|| {
+        let met = outcome.met.as_ref();
+        PreferenceTotals {
+            weight_total: met.map_or(0, |met| met.weight_total),
+            weight_met: met.map_or(0, |met| met.weight_met),
+        }
+    });
     (plan, left)
+}
+
+/// What `groups` of new nodes become, one claim per group and without the pods' names: for commands, whose pods are told
+/// apart. `stocks` is what is left once all of them are bought. O(groups x options).
+#[must_use]
+pub fn claims(
+    views: &Views<'_>,
+    problem: &Problem,
+    symbols: &Symbols,
+    stocks: &[i128],
+    groups: &[Group],
+) -> Vec<PlannedClaim> {
+    let mut decoder = Decoder {
+        views,
+        problem,
+        symbols,
+        next: IxVec::new(),
+        by_kind: BTreeMap::new(),
+        stocks: stocks.to_vec(),
+        pinned: &[],
+    };
+    let claim = |group: &Group| match group.target {
+        Target::Option(option) => Some(decoder.claim(group, option, None)),
+        Target::Node(_) => None,
+    };
+    groups.iter().filter_map(claim).collect()
 }
 
 /// `content` with the pods of bundles in place of the bundles.
@@ -147,6 +216,91 @@ impl<'d, 'a> Decoder<'d, 'a> {
         names
     }
 
+    /// Sets the pods that are placed apart by kind, where kinds say who goes where: of each class those first in order.
+    fn sort_by_kind(&mut self, outcome: &Outcome) {
+        let (Some(met), Some(prefs)) = (&outcome.met, &self.problem.preferences) else {
+            return;
+        };
+        let mut placed: BTreeMap<ClassId, usize> = BTreeMap::new();
+        for share in met.shares.iter().flatten() {
+            for lot in &share.lots {
+                *placed.entry(lot.class).or_default() += lot.count as usize * share.times as usize;
+            }
+        }
+        let mut by_kind: BTreeMap<(ClassId, u32), Vec<u32>> = BTreeMap::new();
+        for (class, placed) in placed {
+            let pods = &self.symbols.pods[class];
+            for (position, kind) in pods.iter().zip(&prefs.of_pods[class]).take(placed) {
+                by_kind.entry((class, *kind)).or_default().push(*position);
+            }
+            self.next[class] = placed.min(pods.len());
+        }
+        self.by_kind = by_kind
+            .into_iter()
+            .map(|(key, pods)| (key, pods.into_iter()))
+            .collect();
+    }
+
+    /// The next pods of `lots`, by name, in the order of `content`.
+    fn lots(&mut self, content: &[(ClassId, u32)], lots: &[Lot]) -> Vec<Name> {
+        let snapshot = self.views.snapshot;
+        let mut left: Vec<Lot> = lots.to_vec();
+        let mut names = Vec::new();
+        for (class, mut count) in spread_out(self.problem, content) {
+            for lot in left.iter_mut().filter(|lot| lot.class == class) {
+                let pods = count.min(lot.count);
+                lot.count -= pods;
+                count -= pods;
+                if let Some(next) = self.by_kind.get_mut(&(class, lot.kind)) {
+                    let next = next.by_ref().take(pods as usize);
+                    names.extend(next.map(|at| Name::from(snapshot.pods[at as usize].key())));
+                }
+            }
+        }
+        names
+    }
+
+    /// The options with which `lots` are as well off as with `chosen`: whatever they like is there, and the domains that
+    /// their preferences speak of are the same.
+    fn as_liked(&self, chosen: OptionId, lots: &[Lot]) -> BitSet<OptionId> {
+        let mut set = BitSet::full(self.problem.options.len());
+        let Some(prefs) = &self.problem.preferences else {
+            return set;
+        };
+        let mut seen: Vec<u32> = lots.iter().map(|lot| lot.kind).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        let kinds = || seen.iter().map(|kind| &prefs.kinds[*kind as usize]);
+        let mut likings: Vec<u32> = kinds().flat_map(|kind| &kind.likings).copied().collect();
+        likings.sort_unstable();
+        likings.dedup();
+        for liking in likings {
+            let options = &prefs.likings[liking as usize].options;
+            if options.contains(chosen) {
+                set.intersect_with(options);
+            }
+        }
+        let mut keys: Vec<u32> = kinds()
+            .flat_map(|kind| {
+                kind.member
+                    .iter()
+                    .chain(kind.owned.iter().map(|(rule, _)| rule))
+            })
+            .filter_map(|rule| prefs.rules[*rule as usize].key)
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let values = &prefs.keys[key as usize].options;
+            for option in self.problem.options.ids() {
+                if values[option] != values[chosen] {
+                    set.remove(option);
+                }
+            }
+        }
+        set
+    }
+
     /// The positions of the next `count` pods of `class`.
     fn next_pods(&mut self, class: ClassId, count: u32) -> &'d [u32] {
         let pods = &self.symbols.pods[class];
@@ -178,11 +332,22 @@ impl<'d, 'a> Decoder<'d, 'a> {
         }
     }
 
-    /// Everything about the claims of `group` but the pods' names.
-    fn claim(&mut self, group: &Group, chosen: OptionId) -> PlannedClaim {
+    /// Everything about the claims of `group` but the pods' names. What is listed is among `liked`, if given; fall-backs
+    /// need not be.
+    fn claim(
+        &mut self,
+        group: &Group,
+        chosen: OptionId,
+        liked: Option<&BitSet<OptionId>>,
+    ) -> PlannedClaim {
         let problem = self.problem;
         let pool = problem.options[chosen].pool;
-        let holding = holders(problem, pool, &group.content);
+        let mut holding = holders(problem, pool, &group.content);
+        for (class, options) in self.pinned {
+            if group.content.iter().any(|(held, _)| held == class) {
+                holding.intersect_with(options);
+            }
+        }
         // A fall-back must fit the limits in place of the chosen option (M-5), and is not cheaper than it.
         give_back(problem, &mut self.stocks, chosen, 1);
         let allowed: Vec<OptionId> = holding
@@ -192,7 +357,12 @@ impl<'d, 'a> Decoder<'d, 'a> {
             .collect();
         take(problem, &mut self.stocks, chosen, 1);
 
-        let (zones, capacity_types, listed) = self.widest(pool, chosen, &allowed);
+        let as_good: Vec<OptionId> = allowed
+            .iter()
+            .copied()
+            .filter(|option| liked.is_none_or(|liked| liked.contains(*option)))
+            .collect();
+        let (zones, capacity_types, listed) = self.widest(pool, chosen, &as_good);
         // Types with a cheaper offering in the claim's zones and capacity types cannot be listed: it would be taken, and
         // it does not hold the pods or breaks a limit.
         let inside = |option: OptionId| {
@@ -225,6 +395,11 @@ impl<'d, 'a> Decoder<'d, 'a> {
         for (class, count) in &group.content {
             let mut own = self.symbols.requests[*class].clone();
             for (name, quantity) in self.symbols.requests[*class].iter() {
+                // Volumes are counted as a resource here; to Kubernetes they are none.
+                if name.starts_with(attach::PREFIX) {
+                    own.remove(name);
+                    continue;
+                }
                 own.set_shared(Name::clone(name), quantity.times(i64::from(*count)));
             }
             requests.add(&own);
@@ -246,6 +421,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
         PlannedClaim {
             node_pool: Name::clone(&self.views.pools.templates[pool.at()].pool.name),
             pods: Vec::new(),
+            buffer_pods: Vec::new(),
             instance_types,
             zones,
             capacity_types,

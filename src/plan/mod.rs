@@ -10,8 +10,13 @@
 //! A plan is specific enough that carrying it out leaves no choice, and it says nothing that was not decided: reasons for
 //! pods that stay pending come from [`explain`](crate::explain), the judgement from [`verify`](mod@crate::verify).
 
+pub mod buffers;
+pub mod command;
 pub mod decode;
+pub mod disruption;
+pub mod gangs;
 pub mod scaling;
+pub mod statics;
 
 use std::sync::Arc;
 
@@ -52,6 +57,9 @@ pub struct PlannedClaim {
     pub node_pool: Name,
     /// Pods in binding order, `namespace/name`.
     pub pods: Vec<Name>,
+    /// Pods of capacity buffers that it keeps room for; nobody created them (S-130).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buffer_pods: Vec<Name>,
     /// Types that hold all the pods, cheapest first.
     pub instance_types: Vec<Name>,
     /// Zones the claim may land in.
@@ -83,6 +91,21 @@ pub struct ExistingPlacement {
     pub node: Name,
     /// Pods in binding order, `namespace/name`.
     pub pods: Vec<Name>,
+    /// Pods of capacity buffers that it keeps room for; nobody created them (S-130).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buffer_pods: Vec<Name>,
+}
+
+impl ExistingPlacement {
+    /// No pods for `node` yet.
+    #[must_use]
+    pub fn new(node: impl Into<Name>) -> Self {
+        Self {
+            node: node.into(),
+            pods: Vec::new(),
+            buffer_pods: Vec::new(),
+        }
+    }
 }
 
 /// A pod that stays pending, and why.
@@ -117,6 +140,22 @@ pub struct Totals {
     pub scheduled: usize,
     /// Pods that stay pending.
     pub unschedulable: usize,
+}
+
+/// How far preferences are met (M-2).
+///
+/// A preferred term of a pod *holds* if, once every pod is where the plan puts it, the pod's node matches it (node
+/// affinity), some other pod that it selects is in the pod's domain (pod affinity), or none is (anti-affinity); a node
+/// without the topology key is in no domain. `ScheduleAnyway` spreads and `PreferNoSchedule` taints have no weight and
+/// are not in the figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PreferenceTotals {
+    /// Sum over the placed pods of the weights of their preferred terms.
+    pub weight_total: u64,
+    /// Sum of the weights of those terms that hold.
+    pub weight_met: u64,
 }
 
 /// One entry of a BatchAddClusterNodes request (H-25). Field names are the API's.
@@ -164,6 +203,18 @@ pub struct Plan {
     /// A proven lower bound on the hourly price of every valid plan that places the same pods (M-7); 0 when none was
     /// computed.
     pub lower_bound: Price,
+    /// How far preferences are met; absent where they are ignored (S-75).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferences: Option<PreferenceTotals>,
+    /// Static pools that have too few or too many nodes (S-127, S-128). Their nodes count in no total.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub static_pools: Vec<statics::StaticPool>,
+    /// Capacity buffers (S-133).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buffers: Vec<buffers::PlannedBuffer>,
+    /// Gangs of which pods wait: placed as a whole or not at all (M-15).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pod_groups: Vec<gangs::PlannedGang>,
     /// Requests that scale HyperPod's groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaling: Vec<BatchAddClusterNodes>,

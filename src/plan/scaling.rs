@@ -84,6 +84,7 @@ mod tests {
         let claim = PlannedClaim {
             node_pool: Name::from("pool"),
             pods: Vec::new(),
+            buffer_pods: Vec::new(),
             instance_types: vec![Name::from(name)],
             zones: vec![Name::from(zone)],
             capacity_types: vec![CapacityType::OnDemand],

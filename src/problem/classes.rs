@@ -12,7 +12,9 @@ use crate::base::hash::FastMap;
 use crate::explain::reason::{Code, Reason};
 use crate::model::cluster::Snapshot;
 use crate::model::pod::{HostPort, Pod, PodSpec};
-use crate::model::resources::ResourceList;
+use crate::model::resources::{Name, ResourceList};
+use crate::view::attach::Attach;
+use crate::view::gangs::{Gangs, Membership};
 use crate::view::pods::{Term, node_terms};
 use crate::view::volumes::Volumes;
 
@@ -30,6 +32,10 @@ pub struct ClassKey {
     pub priority: i32,
     /// Rules between pods: a position in [`Rules::identities`].
     pub identity: usize,
+    /// Claims of volumes for which a place is kept on every node (see [`Attach`]).
+    pub claims: Vec<(Name, u32)>,
+    /// The gang its pods belong to, and which part of it (M-15).
+    pub gang: Option<Membership>,
 }
 
 /// The pods to place, by class.
@@ -52,12 +58,16 @@ impl Grouping {
     pub fn new(
         snapshot: &Snapshot,
         volumes: &Volumes<'_>,
+        attach: &Attach,
+        gangs: &Gangs,
         rules: &mut Rules,
         waits: impl Fn(u32, &Pod) -> bool,
     ) -> Self {
         let mut grouping = Self::default();
-        let mut by_spec: FastMap<(*const PodSpec, usize), usize> = FastMap::default();
-        let mut by_key: FastMap<ClassKey, usize> = FastMap::default();
+        let mut kinds: FastMap<ClassKey, usize> = FastMap::default();
+        let mut kind_keys: Vec<ClassKey> = Vec::new();
+        let mut by_spec: FastMap<*const PodSpec, usize> = FastMap::default();
+        let mut by_kind: FastMap<(usize, usize, Option<Membership>), usize> = FastMap::default();
         for (position, pod) in snapshot.pods.iter().enumerate() {
             let position = u32::try_from(position).unwrap_or(u32::MAX);
             if !waits(position, pod) {
@@ -69,37 +79,49 @@ impl Grouping {
                     .detail
                     .as_deref()
                     .is_some_and(|d| !d.actuated.is_empty());
-            let identity = rules.identity(pod);
-            let address = (std::sync::Arc::as_ptr(&pod.spec), identity);
-            if !own && let Some(class) = by_spec.get(&address) {
-                grouping.pods[*class].push(position);
-                continue;
-            }
-            match key_of(pod, volumes, identity, &mut grouping.selectors) {
-                Err(reason) => grouping.refused.push((position, reason)),
-                Ok(key) => {
-                    let keys = &mut grouping.keys;
-                    let pods = &mut grouping.pods;
-                    let class = *by_key.entry(key).or_insert_with_key(|key| {
-                        keys.push(key.clone());
-                        pods.push(Vec::new());
-                        keys.len() - 1
-                    });
-                    grouping.pods[class].push(position);
-                    if !own {
-                        by_spec.insert(address, class);
+            let address = std::sync::Arc::as_ptr(&pod.spec);
+            let known = by_spec.get(&address).copied().filter(|_| !own);
+            let kind = match known {
+                Some(kind) => kind,
+                None => match key_of(pod, volumes, attach, &mut grouping.selectors) {
+                    Err(reason) => {
+                        grouping.refused.push((position, reason));
+                        continue;
                     }
-                }
-            }
+                    Ok(key) => {
+                        let kind = *kinds.entry(key).or_insert_with_key(|key| {
+                            kind_keys.push(key.clone());
+                            kind_keys.len() - 1
+                        });
+                        if !own {
+                            by_spec.insert(address, kind);
+                        }
+                        kind
+                    }
+                },
+            };
+            let identity = rules.identity(pod);
+            let gang = gangs.of(position);
+            let class = *by_kind.entry((kind, identity, gang)).or_insert_with(|| {
+                grouping.keys.push(ClassKey {
+                    identity,
+                    gang,
+                    ..kind_keys[kind].clone()
+                });
+                grouping.pods.push(Vec::new());
+                grouping.keys.len() - 1
+            });
+            grouping.pods[class].push(position);
         }
         grouping
     }
 }
 
+/// What makes pods equal but for the rules between pods and their gang.
 fn key_of(
     pod: &Pod,
     volumes: &Volumes<'_>,
-    identity: usize,
+    attach: &Attach,
     selectors: &mut Selectors,
 ) -> Result<ClassKey, Reason> {
     if pod.spec.uses_resource_claims() {
@@ -120,7 +142,8 @@ fn key_of(
             terms.push(joined);
         }
     }
-    let requests = pod.requests();
+    let mut requests = pod.requests();
+    attach.add_requests(volumes, pod, &mut requests);
     if let Some((name, quantity)) = requests.iter().find(|(_, quantity)| quantity.is_negative()) {
         let message = format!("it requests {quantity} of {name}; a request cannot be negative");
         return Err(Reason::new(
@@ -134,7 +157,9 @@ fn key_of(
         signature: selectors.signature(terms, &pod.spec.tolerations),
         ports: pod.spec.host_ports(),
         priority: pod.spec.priority,
-        identity,
+        identity: 0,
+        claims: attach.kept_claims(volumes, pod),
+        gang: None,
     })
 }
 

@@ -8,24 +8,35 @@ use std::collections::BTreeMap;
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::options::OptionTable;
+use super::preferences::{Source, Words};
+use super::sets::Sets;
 use super::tables::ClassTables;
 use super::topology::assign::{Base, Ground};
 use super::topology::domains::{Domains, Standing};
+use super::topology::phases::profiles;
+use super::topology::places::shapes;
 use super::topology::rules::Rules;
 use super::units::{Survey, Units};
-use super::{MinValues, NodeId, NodeRow, OptionId, Problem, Symbols, TermId, nodes};
+use super::{
+    MinValues, NodeId, NodeRow, OptionId, Pair, PairId, Problem, SetId, SignatureId, StateId,
+    Symbols, TermId, gangs, nodes,
+};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
+use crate::explain::reason::Reason;
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::InstanceType;
 use crate::model::label;
 use crate::model::requirement::{Operator, Requirements};
 use crate::model::resources::Name;
+use crate::view::attach::Attach;
 use crate::view::daemons::{Daemon, daemons};
+use crate::view::gangs::Gangs;
 use crate::view::nodes::{ExistingNode, existing};
 use crate::view::pods::waits;
 use crate::view::pools::{Pools, Template};
+use crate::view::protection::Protection;
 use crate::view::volumes::Volumes;
 
 /// The views that a problem is compiled from; plans and explanations read names from them.
@@ -42,22 +53,66 @@ pub struct Views<'a> {
     pub daemons: Vec<Daemon<'a>>,
     /// What existing nodes hold.
     pub node_use: nodes::NodeUse,
+    /// Attach limits of volumes.
+    pub attach: Attach,
+    /// Gangs of pods.
+    pub gangs: Gangs,
+    /// Pods that may not be moved from nodes that are being deleted (S-6): positions in the snapshot, in order.
+    pub held: Vec<(u32, Reason)>,
 }
 
 impl<'a> Views<'a> {
     /// Reads the views of `snapshot`.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, capacity: &'a BTreeMap<Name, ClassCapacity>) -> Self {
+        Self::with_moving(snapshot, capacity, |_| false)
+    }
+
+    /// Reads the views of `snapshot` for questions in which bound pods move too: places for the volumes of those that
+    /// `moves` speaks of are counted as for pods that wait.
+    #[must_use]
+    pub fn with_moving(
+        snapshot: &'a Snapshot,
+        capacity: &'a BTreeMap<Name, ClassCapacity>,
+        moves: impl Fn(&crate::model::pod::Pod) -> bool,
+    ) -> Self {
         let nodes = existing(snapshot);
         let daemons = daemons(&snapshot.daemon_sets);
         let node_use = nodes::node_use(snapshot, &nodes, &daemons);
-        Self {
+        let mut views = Self {
             snapshot,
             pools: Pools::new(snapshot, capacity),
+            held: held(snapshot, &nodes, &node_use),
             nodes,
             daemons,
             node_use,
+            attach: Attach::default(),
+            gangs: Gangs::default(),
+        };
+        views.gangs = Gangs::new(
+            snapshot,
+            |position| views.waits(position),
+            |position| {
+                let at = views.node_use.node_of.get(&position)?;
+                Some(&views.nodes[*at as usize].labels)
+            },
+        );
+        views.attach = Attach::new(
+            snapshot,
+            &views.nodes,
+            views.pools.templates.iter().flat_map(|t| t.types),
+            &views.node_use.node_of,
+            |position| {
+                views.waits(position) || snapshot.pods.get(position as usize).is_some_and(&moves)
+            },
+        );
+        if !views.attach.is_empty() {
+            let rows = views.nodes.iter_mut().zip(&mut views.node_use.used);
+            for (at, (node, used)) in rows.enumerate() {
+                views.attach.set_node(at, &mut node.allocatable, used);
+            }
         }
+        views
     }
 
     /// Whether the pod at `position` waits for a place.
@@ -73,7 +128,33 @@ impl<'a> Views<'a> {
                     node.is_some_and(|at| self.nodes[*at as usize].deleting),
                 )
             })
+            && self
+                .held
+                .binary_search_by_key(&position, |(held, _)| *held)
+                .is_err()
     }
+}
+
+/// The pods that would have to move from nodes that are being deleted, and may not (S-6).
+fn held(
+    snapshot: &Snapshot,
+    nodes: &[ExistingNode<'_>],
+    node_use: &nodes::NodeUse,
+) -> Vec<(u32, Reason)> {
+    if nodes.iter().all(|node| !node.deleting) {
+        return Vec::new();
+    }
+    let protection = Protection::new(snapshot);
+    let mut held = Vec::new();
+    for (position, pod) in snapshot.pods.iter().enumerate() {
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        let node = node_use.node_of.get(&position);
+        let leaving = node.is_some_and(|at| nodes[*at as usize].deleting);
+        if leaving && waits(pod, true) {
+            held.extend(protection.reason(pod).map(|why| (position, why)));
+        }
+    }
+    held
 }
 
 /// Compiles the pending pods of `views`. O(pods + signatures x options + nodes x kinds).
@@ -84,6 +165,8 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let mut grouping = Grouping::new(
         snapshot,
         &Volumes::new(snapshot),
+        &views.attach,
+        &views.gangs,
         &mut rules,
         |position, _| views.waits(position),
     );
@@ -93,20 +176,11 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         &views.pools.templates,
         &views.daemons,
         &views.nodes,
+        &views.attach,
     );
+    grouping.refused.extend(views.held.iter().cloned());
 
-    let mut survey = Survey::default();
-    grouping
-        .keys
-        .iter()
-        .for_each(|key| survey.requests(&key.requests));
-    table
-        .rooms
-        .iter()
-        .for_each(|room| survey.requests(&room.daemons));
-    table.survey(&mut survey);
-    nodes::survey(&mut survey, &views.nodes, &views.node_use);
-    let units = survey.finish();
+    let units = units(views, &grouping, &table);
 
     let rows = nodes::destinations(&views.nodes);
     let (states, initial) = grouping.selectors.states(&table.labels);
@@ -114,46 +188,66 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let room_vectors = table.room_vectors(&units);
     let node_rooms = nodes::room_vectors(&rows, &views.nodes, &views.node_use, &units);
     let term_options = grouping.selectors.term_options(&table);
+    let mut sets = Sets::default();
+    let demands: Vec<Vec<i64>> = order
+        .iter()
+        .map(|class| units.demand(&grouping.keys[*class].requests).collect())
+        .collect();
+    let (shape_of, shapes) = shapes(&demands);
     let bases = bases(
         views,
         &mut grouping,
         &order,
+        &shape_of,
         &table,
         &term_options,
         &rows,
-        &units,
+        &mut sets,
     );
     let domains = Domains::new(&rules, &table, &views.nodes);
     let standing = Standing::new(snapshot, &rules, &domains, &views.nodes, &views.node_use);
     let ground = Ground {
         rules: &rules,
+        profiles: profiles(&rules),
         domains: &domains,
         table: &table,
         rooms: &room_vectors,
         view: &views.nodes,
         rows: &rows,
         node_rooms: &node_rooms,
+        shapes,
         dims: units.len(),
     };
-    let mut parts = ground.assign(&bases, &standing);
-    let domain_rules = ground.domain_rules(&bases, &standing);
-    let mut hosts = ground.host_rules(&bases, &mut parts, &standing);
+    let tallies = ground.tallies(&sets, &bases, &standing);
+    let mut parts = ground.assign(&mut sets, &bases, &tallies);
+    let domain_rules = ground.domain_rules(&tallies);
+    let mut hosts = ground.host_rules(&mut sets, &bases, &mut parts, &standing);
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
-    let tables = ClassTables::new(&keys, &bases, parts, &mut hosts, units.len());
+    let tables = ClassTables::new(&keys, &bases, &ground.shapes, parts, &mut hosts, &mut sets);
 
+    let source = Source {
+        snapshot,
+        table: &table,
+        view: &views.nodes,
+        rows: &rows,
+        node_use: &views.node_use,
+    };
+    let (preferences, words) = match source.read(&tables.pods) {
+        Some((preferences, words)) => (Some(preferences), words),
+        None => (None, Words::default()),
+    };
+
+    let gangs = gangs::gangs(views, &table, &rows, &tables.members);
     let pools = table.pools();
-    let mut pairs = table.pairs;
-    for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
-        pair.state = *state;
-    }
+    let pairs = in_states(table.pairs, &initial);
     let problem = Problem {
         dims: units.len(),
         classes: tables.classes,
         demand: tables.demand,
         signatures: grouping.selectors.terms_by_signature(),
         term_options,
-        option_sets: tables.option_sets.sets,
-        node_sets: tables.node_sets.sets,
+        option_sets: sets.options.sets,
+        node_sets: sets.nodes.sets,
         pools,
         pairs,
         options: table.options,
@@ -167,8 +261,10 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         node_rooms,
         domain_rules,
         standing: hosts.standing,
+        gangs,
         node_penalty: snapshot.options.node_penalty,
         min_values_policy: snapshot.options.min_values_policy,
+        preferences,
     };
     let symbols = Symbols {
         requests: tables.requests,
@@ -177,46 +273,106 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         rules_of: tables.identities,
         rule_texts: rules.texts(),
         refused: grouping.refused,
+        likings: words.likings,
+        soft_rules: words.rules,
         resources: units.names().to_vec(),
     };
     (problem, symbols)
 }
 
+/// The pairs with the label states that their nodes start in.
+pub(super) fn in_states(
+    mut pairs: IxVec<PairId, Pair>,
+    initial: &IxVec<PairId, StateId>,
+) -> IxVec<PairId, Pair> {
+    for (pair, state) in pairs.iter_mut().zip(initial.iter()) {
+        pair.state = *state;
+    }
+    pairs
+}
+
+/// The resources that pods ask for, with units in which all quantities are whole.
+pub(super) fn units(views: &Views<'_>, grouping: &Grouping, table: &OptionTable<'_>) -> Units {
+    let mut survey = Survey::default();
+    grouping
+        .keys
+        .iter()
+        .for_each(|key| survey.requests(&key.requests));
+    table
+        .rooms
+        .iter()
+        .for_each(|room| survey.requests(&room.daemons));
+    table.survey(&mut survey);
+    nodes::survey(&mut survey, &views.nodes, &views.node_use);
+    survey.finish()
+}
+
 /// The classes before rules between pods: what suits them by their selectors, tolerations and host ports.
-fn bases(
+pub(super) fn bases(
     views: &Views<'_>,
     grouping: &mut Grouping,
     order: &[usize],
+    shape_of: &[u32],
     table: &OptionTable<'_>,
     term_options: &IxVec<TermId, BitSet<OptionId>>,
     rows: &IxVec<NodeId, u32>,
-    units: &Units,
+    sets: &mut Sets,
 ) -> Vec<Base> {
-    let by_signature = grouping.selectors.signature_options(table, term_options);
-    let nodes_by_signature = nodes::signature_nodes(&grouping.selectors, rows, &views.nodes);
+    let by_signature: IxVec<SignatureId, (SetId, SetId)> = grouping
+        .selectors
+        .signature_options(table, term_options)
+        .iter()
+        .zip(nodes::signature_nodes(&grouping.selectors, rows, &views.nodes).iter())
+        .map(|(options, nodes)| {
+            let options = sets.options.intern(options.clone());
+            (options, sets.nodes.intern(nodes.clone()))
+        })
+        .collect();
     let mut bases = Vec::with_capacity(order.len());
-    for class in order {
+    for (class, shape) in order.iter().zip(shape_of) {
         let key = &grouping.keys[*class];
-        let mut options = by_signature[key.signature].clone();
-        let mut nodes = nodes_by_signature[key.signature].clone();
+        let (mut option_set, mut node_set) = by_signature[key.signature];
         if !key.ports.is_empty() {
+            let mut options = sets.options.get(option_set).clone();
             for (id, option) in table.options.enumerate() {
                 if clash(&key.ports, &table.rooms[option.room.at()].ports) {
                     options.remove(id);
                 }
             }
+            let mut nodes = sets.nodes.get(node_set).clone();
             for (id, at) in rows.enumerate() {
                 if clash(&key.ports, &views.node_use.ports[*at as usize]) {
                     nodes.remove(id);
                 }
             }
+            option_set = sets.options.intern(options);
+            node_set = sets.nodes.intern(nodes);
+        }
+        for claim in &key.claims {
+            let mut options = sets.options.get(option_set).clone();
+            for (id, option) in table.options.enumerate() {
+                if views
+                    .attach
+                    .bars_type(claim, table.instance_type(option.pair))
+                {
+                    options.remove(id);
+                }
+            }
+            let mut nodes = sets.nodes.get(node_set).clone();
+            for (id, at) in rows.enumerate() {
+                if views.attach.bars_node(claim, *at as usize) {
+                    nodes.remove(id);
+                }
+            }
+            option_set = sets.options.intern(options);
+            node_set = sets.nodes.intern(nodes);
         }
         let pods = std::mem::take(&mut grouping.pods[*class]);
         bases.push(Base {
             identity: key.identity,
-            options,
-            nodes,
-            demand: units.demand(&key.requests).collect(),
+            options: option_set,
+            nodes: node_set,
+            shape: *shape,
             ports: key.ports.clone(),
             pods: binding_order(pods, views.snapshot),
         });
@@ -252,8 +408,7 @@ pub fn min_values(template: &Template<'_>, table: &OptionTable<'_>) -> Vec<MinVa
             continue;
         };
         let mut numbers: BTreeMap<Name, u32> = BTreeMap::new();
-        let mut values: IxVec<super::PairId, Vec<u32>> =
-            IxVec::filled(table.pairs.len(), Vec::new());
+        let mut values: IxVec<PairId, Vec<u32>> = IxVec::filled(table.pairs.len(), Vec::new());
         for (pair, row) in table.pairs.enumerate() {
             if !std::ptr::eq(
                 &raw const *template.pool,

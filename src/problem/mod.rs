@@ -16,13 +16,17 @@
 
 pub mod classes;
 pub mod compile;
+pub mod gangs;
 pub mod nodes;
 pub mod options;
+pub mod preferences;
 pub mod selectors;
+pub mod sets;
 mod stocks;
 mod tables;
 pub mod topology;
 pub mod units;
+pub mod whatif;
 
 use crate::base::bitset::BitSet;
 use crate::base::index::IxVec;
@@ -52,6 +56,8 @@ crate::ix! {
     SetId;
     /// A node's room for pods, shared by options.
     RoomId;
+    /// Pods that are placed as a whole or not at all.
+    GangId;
 }
 
 /// The largest amount a resource vector holds. Larger requests count as this and fit nowhere; larger capacities count as
@@ -86,6 +92,8 @@ pub struct Class {
     pub bundle: Vec<(ClassId, u32)>,
     /// Whether a rule between pods found no place for these pods: nothing suits them.
     pub held_back: bool,
+    /// The gang its pods belong to (M-15).
+    pub gang: Option<GangId>,
 }
 
 /// What pods pinned to a place mean for one rule over domains.
@@ -98,7 +106,7 @@ pub struct Stand {
     pub value: u32,
     /// Whether they have the rule.
     pub owner: bool,
-    /// Whether the rule speaks of them.
+    /// Whether the rule has to count them ([`topology::phases`]).
     pub member: bool,
 }
 
@@ -127,7 +135,7 @@ pub enum DomainRule {
 }
 
 /// How a class takes part in a group of pods whose number on one node is limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct HostShare {
     /// The group.
@@ -280,7 +288,7 @@ impl States {
 }
 
 /// The compiled problem.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Problem {
     /// Number of resources: the width of every vector.
@@ -317,10 +325,14 @@ pub struct Problem {
     pub domain_rules: Vec<DomainRule>,
     /// Pods of limited groups that stand on nodes already.
     pub standing: std::collections::BTreeMap<(NodeId, u32), u32>,
+    /// Gangs, those to serve first in front.
+    pub gangs: IxVec<GangId, gangs::Gang>,
     /// What each node costs beside its bill (M-1).
     pub node_penalty: Price,
     /// What happens when `minValues` cannot be met.
     pub min_values_policy: MinValuesPolicy,
+    /// What pods prefer; `None` where nothing is preferred, or it is ignored (S-75).
+    pub preferences: Option<preferences::Preferences>,
 }
 
 impl Problem {
@@ -396,6 +408,18 @@ pub fn fit_count(demand: &[i64], room: &[i64]) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// The largest share that `demand` takes of any resource of `room`.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
+pub fn largest_share(demand: &[i64], room: &[i64]) -> f64 {
+    let shares = demand
+        .iter()
+        .zip(room)
+        .filter(|(need, _)| **need > 0)
+        .map(|(need, have)| *need as f64 / *have as f64);
+    shares.fold(0.0, f64::max)
+}
+
 /// Names behind the dense ids.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -412,6 +436,10 @@ pub struct Symbols {
     pub rules_of: IxVec<ClassId, usize>,
     /// The rules between pods in words, by what [`rules_of`](Self::rules_of) says; the first is "none".
     pub rule_texts: Vec<Vec<String>>,
+    /// The likings of [`Problem::preferences`] in words.
+    pub likings: Vec<String>,
+    /// The pod rules of [`Problem::preferences`] in words.
+    pub soft_rules: Vec<String>,
     /// Names of the resources, in the order of the vectors.
     pub resources: Vec<crate::model::resources::Name>,
 }

@@ -12,6 +12,7 @@ use crate::model::pod::HostPort;
 use crate::model::price::Price;
 use crate::model::resources::ResourceList;
 use crate::model::taint::Taint;
+use crate::view::attach::Attach;
 use crate::view::daemons::{self, Daemon};
 use crate::view::nodes::ExistingNode;
 use crate::view::pools::{NodeLabels, Template};
@@ -67,6 +68,7 @@ impl<'a> OptionTable<'a> {
         templates: &'a [Template<'a>],
         daemons: &[Daemon<'_>],
         nodes: &[ExistingNode<'_>],
+        attach: &Attach,
     ) -> Self {
         let mut table = Self {
             templates,
@@ -88,7 +90,8 @@ impl<'a> OptionTable<'a> {
                 let Ok(labels) = template.labels(instance_type) else {
                     continue;
                 };
-                let allocatable = instance_type.allocatable();
+                let mut allocatable = instance_type.allocatable();
+                attach.set_fresh(instance_type, &mut allocatable);
                 // S-14: a negative allocatable fits nothing, not even pods that do not ask for it.
                 if allocatable
                     .iter()

@@ -1,62 +1,26 @@
 //! The tables of a problem that have a row per class.
 
 use super::classes::{ClassKey, clash};
+use super::sets::Sets;
 use super::topology::assign::{Base, Part};
 use super::topology::host::HostRules;
-use super::{Class, ClassId, HostShare, NodeId, OptionId, SetId};
+use super::{Class, ClassId, GangId, HostShare};
 use crate::base::bitset::BitSet;
-use crate::base::hash::FastMap;
 use crate::base::index::{Ix, IxVec};
 use crate::model::resources::{Name, ResourceList};
-
-/// Sets interned by content, so that classes that suit the same places share them.
-pub(super) struct SetTable<I> {
-    pub(super) sets: IxVec<SetId, BitSet<I>>,
-    ids: FastMap<BitSet<I>, SetId>,
-}
-
-impl<I: Ix> SetTable<I> {
-    fn new() -> Self {
-        Self {
-            sets: IxVec::new(),
-            ids: FastMap::default(),
-        }
-    }
-
-    fn intern(&mut self, set: BitSet<I>) -> SetId {
-        if let Some(id) = self.ids.get(&set) {
-            return *id;
-        }
-        let id = self.sets.push(set.clone());
-        self.ids.insert(set, id);
-        id
-    }
-}
+use crate::view::gangs::Membership;
 
 /// The tables of a problem that have a row per class.
+#[derive(Default)]
 pub(super) struct ClassTables {
     pub(super) classes: IxVec<ClassId, Class>,
     pub(super) demand: Vec<i64>,
-    pub(super) option_sets: SetTable<OptionId>,
-    pub(super) node_sets: SetTable<NodeId>,
     pub(super) requests: IxVec<ClassId, ResourceList>,
     pub(super) pods: IxVec<ClassId, Vec<u32>>,
     /// Which rules the pods have: a position in the rules' identities.
     pub(super) identities: IxVec<ClassId, usize>,
-}
-
-impl Default for ClassTables {
-    fn default() -> Self {
-        Self {
-            classes: IxVec::new(),
-            demand: Vec::new(),
-            option_sets: SetTable::new(),
-            node_sets: SetTable::new(),
-            requests: IxVec::new(),
-            pods: IxVec::new(),
-            identities: IxVec::new(),
-        }
-    }
+    /// The classes whose pods are in gangs, with which part of which.
+    pub(super) members: Vec<(ClassId, Membership)>,
 }
 
 impl ClassTables {
@@ -64,9 +28,10 @@ impl ClassTables {
     pub(super) fn new(
         keys: &[&ClassKey],
         bases: &[Base],
+        shapes: &[Vec<i64>],
         mut parts: Vec<Part>,
         hosts: &mut HostRules,
-        dims: usize,
+        sets: &mut Sets,
     ) -> Self {
         exclude_ports(keys, &parts, hosts);
         let mut tables = Self::default();
@@ -74,38 +39,44 @@ impl ClassTables {
             let key = keys[part.base];
             let base = &bases[part.base];
             let count = part.pods.len() - hosts.bundled[at] as usize;
-            tables.demand.extend_from_slice(&base.demand);
+            let demand = &shapes[base.shape as usize];
+            tables.demand.extend_from_slice(demand);
             tables.requests.push(key.requests.clone());
             tables.pods.push(std::mem::take(&mut part.pods));
             tables.identities.push(base.identity);
+            tables
+                .members
+                .extend(key.gang.map(|of| (ClassId::new(at), of)));
             tables.classes.push(Class {
                 count: u32::try_from(count).unwrap_or(u32::MAX),
                 priority: key.priority,
                 signature: key.signature,
-                options: tables.option_sets.intern(part.options.clone()),
-                nodes: tables.node_sets.intern(part.nodes.clone()),
-                anywhere: tables.option_sets.intern(base.options.clone()),
-                any_node: tables.node_sets.intern(base.nodes.clone()),
+                options: part.options,
+                nodes: part.nodes,
+                anywhere: base.options,
+                any_node: base.nodes,
                 excludes: hosts.excludes[at].take(),
                 shares: std::mem::take(&mut hosts.shares[at]),
                 stands: std::mem::take(&mut part.stands),
                 bundle: Vec::new(),
                 held_back: part.held_back,
+                gang: key.gang.map(|(gang, _)| GangId::new(gang as usize)),
             });
         }
         for bundle in &hosts.bundles {
-            tables.push_bundle(bundle, &parts, dims);
+            tables.push_bundle(bundle, &parts, sets);
         }
         tables
     }
 
     /// Adds pods that must share a node as one class: what they ask for together, where all of them suit.
-    fn push_bundle(&mut self, bundle: &[(usize, u32)], parts: &[Part], dims: usize) {
+    fn push_bundle(&mut self, bundle: &[(usize, u32)], parts: &[Part], sets: &mut Sets) {
         let Some((first, _)) = bundle.first() else {
             return;
         };
-        let mut options = parts[*first].options.clone();
-        let mut nodes = parts[*first].nodes.clone();
+        let mut options = sets.options.get(parts[*first].options).clone();
+        let mut nodes = sets.nodes.get(parts[*first].nodes).clone();
+        let dims = self.demand.len() / self.classes.len().max(1);
         let mut demand = vec![0i64; dims];
         let mut requests = ResourceList::new();
         let mut excludes: Option<BitSet<ClassId>> = None;
@@ -113,8 +84,8 @@ impl ClassTables {
         let mut priority = i32::MIN;
         for (part, count) in bundle {
             let id = ClassId::new(*part);
-            options.intersect_with(&parts[*part].options);
-            nodes.intersect_with(&parts[*part].nodes);
+            options.intersect_with(sets.options.get(parts[*part].options));
+            nodes.intersect_with(sets.nodes.get(parts[*part].nodes));
             for (sum, need) in demand.iter_mut().zip(&self.demand[part * dims..][..dims]) {
                 *sum = sum.saturating_add(need.saturating_mul(i64::from(*count)));
             }
@@ -146,14 +117,15 @@ impl ClassTables {
         self.pods.push(Vec::new());
         self.identities.push(0);
         let signature = self.classes[ClassId::new(*first)].signature;
+        let (options, nodes) = (sets.options.intern(options), sets.nodes.intern(nodes));
         self.classes.push(Class {
             count: 1,
             priority,
             signature,
-            anywhere: self.option_sets.intern(options.clone()),
-            any_node: self.node_sets.intern(nodes.clone()),
-            options: self.option_sets.intern(options),
-            nodes: self.node_sets.intern(nodes),
+            anywhere: options,
+            any_node: nodes,
+            options,
+            nodes,
             excludes,
             shares,
             stands: Vec::new(),
@@ -162,6 +134,7 @@ impl ClassTables {
                 .map(|(part, count)| (ClassId::new(*part), *count))
                 .collect(),
             held_back: false,
+            gang: None,
         });
     }
 }

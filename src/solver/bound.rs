@@ -6,9 +6,10 @@
 //! values of all pods together are at most the price of any plan. The bound is the best over several weightings, and over
 //! what the pods of one class cost alone.
 
+use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::model::price::Price;
-use crate::problem::{ClassId, OptionId, Problem, fit_count};
+use crate::problem::{ClassId, OptionId, Problem, SetId, fit_count, fits};
 
 /// How often the weights are improved.
 const STEPS: usize = 24;
@@ -20,42 +21,28 @@ const STEPS: usize = 24;
 #[must_use]
 pub fn lower_bound(problem: &Problem, unplaced: &[u32]) -> Price {
     let dims = problem.dims;
-    let waiting: Vec<(ClassId, f64)> = placed_alone(problem, unplaced)
-        .into_iter()
-        .filter_map(|(class, placed)| {
-            let row = &problem.classes[class];
-            let elsewhere: u64 = problem.node_sets[row.any_node]
-                .iter()
-                .map(|node| {
-                    let room = problem.node_room_of(node);
-                    u64::from(fit_count(problem.demand_of(class), room))
-                })
-                .sum();
-            let count = placed.saturating_sub(elsewhere);
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            (count > 0).then(|| (class, f64::from(count)))
-        })
-        .collect();
+    let waiting = waiting(problem, unplaced);
     if waiting.is_empty() || dims == 0 {
         return Price::ZERO;
     }
-    let suited: Vec<Vec<(f64, Vec<f64>)>> = waiting
+    let suited: Vec<Vec<f64>> = waiting
         .iter()
-        .map(|(class, _)| shares(problem, *class))
+        .map(|(class, _)| rates(problem, *class))
         .collect();
     let mut best = 0.0f64;
     let mut weigh = |weights: &[f64]| {
         let mut total = 0.0;
         let mut pull = vec![0.0; dims];
         for ((_, count), options) in waiting.iter().zip(&suited) {
-            let value = |(price, share): &(f64, Vec<f64>)| {
-                price * share.iter().zip(weights).map(|(s, w)| s * w).sum::<f64>()
-            };
-            let least = options.iter().min_by(|a, b| value(a).total_cmp(&value(b)));
-            if let Some(option) = least {
-                total += count * value(option);
-                for (pull, share) in pull.iter_mut().zip(&option.1) {
-                    *pull += count * option.0 * share;
+            let value = |rates: &[f64]| rates.iter().zip(weights).map(|(r, w)| r * w).sum::<f64>();
+            let least = options
+                .chunks(dims)
+                .map(|rates| (value(rates), rates))
+                .min_by(|a, b| a.0.total_cmp(&b.0));
+            if let Some((value, rates)) = least {
+                total += count * value;
+                for (pull, rate) in pull.iter_mut().zip(rates) {
+                    *pull += count * rate;
                 }
             }
         }
@@ -127,27 +114,80 @@ fn normalise(weights: &mut [f64]) {
     }
 }
 
-/// Price and shares of a node for one pod of `class`, for each option that suits it.
-#[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
-fn shares(problem: &Problem, class: ClassId) -> Vec<(f64, Vec<f64>)> {
-    let demand = problem.demand_of(class);
-    let mut all: Vec<(f64, Vec<f64>)> = Vec::new();
-    for option in problem.option_sets[problem.classes[class].anywhere].iter() {
-        let room = problem.room_of(problem.options[option].room);
-        if fit_count(demand, room) == 0 {
-            continue;
-        }
-        let share = demand
+/// Classes with the pods that need a node to be bought, one class for all that ask for the same and would suit the same:
+/// together they can use the free room of existing nodes only once.
+fn waiting(problem: &Problem, unplaced: &[u32]) -> Vec<(ClassId, f64)> {
+    let mut kinds: Vec<(ClassId, u64)> = Vec::new();
+    let mut by_kind: FastMap<(&[i64], SetId, SetId), usize> = FastMap::default();
+    for (class, placed) in placed_alone(problem, unplaced) {
+        let row = &problem.classes[class];
+        let key = (problem.demand_of(class), row.anywhere, row.any_node);
+        let at = *by_kind.entry(key).or_insert_with(|| {
+            kinds.push((class, 0));
+            kinds.len() - 1
+        });
+        kinds[at].1 += placed;
+    }
+    let mut waiting = Vec::new();
+    for (class, placed) in kinds {
+        let elsewhere: u64 = problem.node_sets[problem.classes[class].any_node]
             .iter()
-            .zip(room)
-            .map(|(n, h)| if *n > 0 { *n as f64 / *h as f64 } else { 0.0 })
-            .collect();
-        let entry = (known_price(problem, option), share);
-        if all.last() != Some(&entry) {
-            all.push(entry);
+            .map(|node| {
+                let room = problem.node_room_of(node);
+                u64::from(fit_count(problem.demand_of(class), room))
+            })
+            .sum();
+        let count = u32::try_from(placed.saturating_sub(elsewhere)).unwrap_or(u32::MAX);
+        if count > 0 {
+            waiting.push((class, f64::from(count)));
         }
     }
-    all
+    waiting
+}
+
+/// What one pod of `class` costs by each resource alone, its share of a node times the price, for each option that suits
+/// it and that no other beats in all resources; one row after the other.
+#[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
+fn rates(problem: &Problem, class: ClassId) -> Vec<f64> {
+    let demand = problem.demand_of(class);
+    let dims = problem.dims;
+    let mut kept: Vec<f64> = Vec::new();
+    let mut own = vec![0.0; dims];
+    let mut last = None;
+    for option in problem.option_sets[problem.classes[class].anywhere].iter() {
+        let row = &problem.options[option];
+        // Offerings of one type stand together and often cost the same.
+        if last == Some((row.room, row.price)) {
+            continue;
+        }
+        last = Some((row.room, row.price));
+        let room = problem.room_of(row.room);
+        if !fits(demand, room) {
+            continue;
+        }
+        let price = known_price(problem, option);
+        for ((rate, need), have) in own.iter_mut().zip(demand).zip(room) {
+            *rate = if *need > 0 {
+                price * (*need as f64 / *have as f64)
+            } else {
+                0.0
+            };
+        }
+        let beats = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a <= b);
+        if kept.chunks(dims).any(|held| beats(held, &own)) {
+            continue;
+        }
+        let mut at = 0;
+        while at < kept.len() {
+            if beats(&own, &kept[at..at + dims]) {
+                kept.drain(at..at + dims);
+            } else {
+                at += dims;
+            }
+        }
+        kept.extend_from_slice(&own);
+    }
+    kept
 }
 
 /// What `count` pods of one class cost if every other pod were free: a node that holds at most n of them costs at least

@@ -1,11 +1,12 @@
 //! Which options are worth trying: those that no other option beats in everything.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
-use crate::problem::{ClassId, OptionId, Problem, fits};
+use crate::problem::{ClassId, OptionId, Problem, SetId, fits};
 
 /// An option worth trying.
 #[derive(Debug, Clone)]
@@ -27,8 +28,55 @@ pub struct Tier {
     pub weight: u32,
     /// With a price, or at least an estimate.
     pub priced: Vec<Candidate>,
+    /// Positions in `priced` of candidates that stand for those of nearly their size and rate: all of them where there
+    /// are few.
+    pub rungs: Vec<usize>,
     /// Without any.
     pub unpriced: Vec<Candidate>,
+    /// The largest room of each resource among `priced` up to each position, one row after the other.
+    reach: Vec<i64>,
+}
+
+impl Tier {
+    fn new(
+        problem: &Problem,
+        weight: u32,
+        priced: Vec<Candidate>,
+        unpriced: Vec<Candidate>,
+    ) -> Self {
+        let mut reach: Vec<i64> = Vec::with_capacity(priced.len() * problem.dims);
+        let mut most = vec![i64::MIN; problem.dims];
+        for candidate in &priced {
+            let room = problem.room_of(problem.options[candidate.option].room);
+            most.iter_mut()
+                .zip(room)
+                .for_each(|(most, amount)| *most = (*most).max(*amount));
+            reach.extend_from_slice(&most);
+        }
+        Self {
+            weight,
+            rungs: rungs(problem, &priced),
+            priced,
+            unpriced,
+            reach,
+        }
+    }
+
+    /// The candidates of `priced` without the cheapest ones of which none holds `total`. O(log candidates).
+    #[must_use]
+    pub fn that_may_hold(&self, total: &[i64]) -> &[Candidate] {
+        let dims = total.len();
+        let (mut low, mut high) = (0, self.priced.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if fits(total, &self.reach[middle * dims..][..dims]) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        &self.priced[low..]
+    }
 }
 
 /// All candidates: tiers by pool weight, heaviest first.
@@ -98,11 +146,9 @@ impl Tiers {
         };
         for at in 0..tiers.tiers.len() {
             let tier = std::mem::take(&mut tiers.tiers[at]);
-            tiers.tiers[at] = Tier {
-                weight: tier.weight,
-                priced: undominated(problem, &tiers.columns, tier.priced),
-                unpriced: undominated(problem, &tiers.columns, tier.unpriced),
-            };
+            let priced = undominated(problem, &tiers.columns, tier.priced);
+            let unpriced = undominated(problem, &tiers.columns, tier.unpriced);
+            tiers.tiers[at] = Tier::new(problem, tier.weight, priced, unpriced);
         }
         tiers
     }
@@ -115,20 +161,56 @@ impl Tiers {
     }
 }
 
-/// By option: the classes it suits and has room for.
+/// By option: the classes it suits and has room for. O(rooms x distinct requests + options x sets x classes / 64).
 fn suited_classes(problem: &Problem) -> Vec<BitSet<ClassId>> {
-    let mut suits = vec![BitSet::new(problem.classes.len()); problem.options.len()];
-    for class in problem.classes.ids() {
+    let bound = problem.classes.len();
+    let mut shapes: Vec<(&[i64], BitSet<ClassId>)> = Vec::new();
+    let mut shape_ids: FastMap<&[i64], usize> = FastMap::default();
+    let mut sets: Vec<(SetId, BitSet<ClassId>)> = Vec::new();
+    let mut set_ids: FastMap<SetId, usize> = FastMap::default();
+    for (class, row) in problem.classes.enumerate() {
         let demand = problem.demand_of(class);
-        for option in problem.options_of(class).iter() {
-            if fits(demand, problem.room_of(problem.options[option].room)) {
-                suits[option.at()].insert(class);
+        let shape = *shape_ids.entry(demand).or_insert_with(|| {
+            shapes.push((demand, BitSet::new(bound)));
+            shapes.len() - 1
+        });
+        shapes[shape].1.insert(class);
+        let set = *set_ids.entry(row.options).or_insert_with(|| {
+            sets.push((row.options, BitSet::new(bound)));
+            sets.len() - 1
+        });
+        sets[set].1.insert(class);
+    }
+    let rooms = problem.rooms.len() / problem.dims.max(1);
+    let mut by_room: Vec<Option<BitSet<ClassId>>> = vec![None; rooms];
+    let mut suits = Vec::with_capacity(problem.options.len());
+    for (option, row) in problem.options.enumerate() {
+        let mut set = BitSet::new(bound);
+        for (options, classes) in &sets {
+            if problem.option_sets[*options].contains(option) {
+                set.union_with(classes);
             }
         }
+        let room = problem.room_of(row.room);
+        let fitting = |shapes: &[(&[i64], BitSet<ClassId>)]| {
+            let mut fitting = BitSet::new(bound);
+            for (_, classes) in shapes.iter().filter(|(demand, _)| fits(demand, room)) {
+                fitting.union_with(classes);
+            }
+            fitting
+        };
+        match by_room.get_mut(row.room.at()) {
+            Some(known) => set.intersect_with(known.get_or_insert_with(|| fitting(&shapes))),
+            // Without resources nothing is asked for.
+            None => set.intersect_with(&fitting(&shapes)),
+        }
+        suits.push(set);
     }
     suits
 }
 
+/// Drops what another candidate beats in everything. What suits the same classes stands together, with the largest room of
+/// each resource, so that most candidates are told at once that nothing of a group beats them.
 fn undominated(
     problem: &Problem,
     columns: &[BitSet<ClassId>],
@@ -139,30 +221,124 @@ fn undominated(
         let room = problem.room_of(problem.options[c.option].room);
         room.iter().map(|amount| i128::from(*amount)).sum::<i128>()
     };
-    all.sort_by(|a, b| {
-        a.cost
-            .total_cmp(&b.cost)
-            .then_with(|| size(b).cmp(&size(a)))
-            .then_with(|| a.option.cmp(&b.option))
+    all.sort_by_cached_key(|c| {
+        // Costs are not negative, so their bits order them.
+        (c.cost.max(0.0).to_bits(), Reverse(size(c)), c.option)
     });
     let mut kept: Vec<Candidate> = Vec::new();
+    let mut families: Vec<Family> = Vec::new();
+    let mut wider: FastMap<usize, Vec<usize>> = FastMap::default();
     for candidate in all {
-        if !kept
-            .iter()
-            .any(|better| dominates(problem, columns, better, &candidate))
-        {
+        let room = problem.room_of(problem.options[candidate.option].room);
+        let own = match families.iter().position(|f| f.column == candidate.column) {
+            Some(at) => at,
+            None => {
+                families.push(Family::new(candidate.column, problem.dims));
+                let last = families.len() - 1;
+                let column = &columns[candidate.column];
+                for at in 0..families.len() {
+                    let other = &columns[families[at].column];
+                    if column.is_subset(other) {
+                        wider.entry(last).or_default().push(at);
+                    }
+                    if at != last && other.is_subset(column) {
+                        wider.entry(at).or_default().push(last);
+                    }
+                }
+                last
+            }
+        };
+        let beaten = wider[&own].iter().any(|family| {
+            let family = &families[*family];
+            fits(room, &family.most)
+                && family
+                    .members
+                    .iter()
+                    .rev()
+                    .any(|at| dominates(problem, &kept[*at], &candidate))
+        });
+        if !beaten {
+            let family = &mut families[own];
+            family.members.push(kept.len());
+            for (most, amount) in family.most.iter_mut().zip(room) {
+                *most = (*most).max(*amount);
+            }
             kept.push(candidate);
         }
     }
     kept
 }
 
-fn dominates(problem: &Problem, columns: &[BitSet<ClassId>], a: &Candidate, b: &Candidate) -> bool {
+/// Up to this many candidates are all tried for each node.
+pub const FEW: usize = 64;
+
+/// How much dearer the next rung is at least.
+const STEP: f64 = 1.25;
+
+/// How much more of a resource for its money a candidate must give than a cheaper rung to be one itself.
+const BETTER: f64 = 1.1;
+
+/// Leaves out candidates that are little larger than another of the same classes and give no more for their money. What
+/// is filled on a rung is moved to the cheapest candidate that holds it afterwards. O(candidates x rungs).
+fn rungs(problem: &Problem, candidates: &[Candidate]) -> Vec<usize> {
+    if candidates.len() <= FEW {
+        return (0..candidates.len()).collect();
+    }
+    let room = |at: usize| problem.room_of(problem.options[candidates[at].option].room);
+    let mut rungs: Vec<usize> = Vec::new();
+    let mut by_column: FastMap<usize, Vec<usize>> = FastMap::default();
+    let mut largest: BTreeMap<usize, usize> = BTreeMap::new();
+    for (at, candidate) in candidates.iter().enumerate() {
+        let own = by_column.entry(candidate.column).or_default();
+        // Rungs stand cheapest first, so those near in price are the last ones.
+        let near = own
+            .iter()
+            .rev()
+            .take_while(|rung| candidate.cost < candidates[**rung].cost * STEP);
+        let covered = near.into_iter().any(|rung| {
+            let growth = candidate.cost / candidates[*rung].cost.max(1e-9) * BETTER;
+            room(at).iter().zip(room(*rung)).all(|(more, less)| {
+                #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+                let (more, less) = (*more as f64, *less as f64);
+                more <= less * growth
+            })
+        });
+        if !covered {
+            own.push(at);
+            rungs.push(at);
+        }
+        largest.insert(candidate.column, at);
+    }
+    // The largest of each column stands for nothing but itself.
+    rungs.extend(largest.values());
+    rungs.sort_unstable();
+    rungs.dedup();
+    rungs
+}
+
+/// Candidates that suit the same classes.
+struct Family {
+    column: usize,
+    members: Vec<usize>,
+    most: Vec<i64>,
+}
+
+impl Family {
+    fn new(column: usize, dims: usize) -> Self {
+        Self {
+            column,
+            members: Vec::new(),
+            most: vec![i64::MIN; dims],
+        }
+    }
+}
+
+/// Whether `a`, which suits all classes that `b` suits and costs no more, beats `b` in everything.
+fn dominates(problem: &Problem, a: &Candidate, b: &Candidate) -> bool {
     let (x, y) = (&problem.options[a.option], &problem.options[b.option]);
     let plain = |pool| problem.pools[pool].min_values.is_empty();
     let state = |o: &crate::problem::LaunchOption| problem.pairs[o.pair].state;
     fits(problem.room_of(y.room), problem.room_of(x.room))
-        && (a.column == b.column || columns[b.column].is_subset(&columns[a.column]))
         && (x.pool == y.pool || (plain(x.pool) && plain(y.pool)))
         && (!problem.states.is_open(state(x)) || (state(x) == state(y) && x.pool == y.pool))
         && x.uses.iter().all(|(stock, amount)| {

@@ -1,6 +1,6 @@
 //! Building a whole plan from values.
 
-use super::candidates::{Candidate, Tiers};
+use super::candidates::{Candidate, FEW, Tiers};
 use super::existing::Existing;
 use super::fill::{FillList, Node, Order};
 use super::holds::stock_allows;
@@ -52,6 +52,9 @@ pub struct Workshop<'p> {
     best: Vec<(ClassId, u32)>,
     rates: Vec<(f64, i64)>,
     dead: Vec<bool>,
+    looks: Vec<(f64, usize)>,
+    short: Vec<usize>,
+    short_ratio: f64,
     pub(super) total: Vec<i64>,
 }
 
@@ -82,6 +85,9 @@ impl<'p> Workshop<'p> {
             best: Vec::new(),
             rates: rates(problem, tiers),
             dead: vec![false; problem.classes.len()],
+            looks: Vec::new(),
+            short: Vec::new(),
+            short_ratio: f64::INFINITY,
             total: Vec::new(),
         }
     }
@@ -247,11 +253,20 @@ impl<'p> Workshop<'p> {
         });
         for priced in [true, false] {
             for tier in &tiers.tiers {
-                let candidates = if priced { &tier.priced } else { &tier.unpriced };
-                if !candidates.is_empty()
-                    && order.iter().any(|class| built.remaining[class.at()] > 0)
-                {
-                    self.buy_tier(candidates, order, &seed_order, values, recipe, built);
+                let waits = order.iter().any(|class| built.remaining[class.at()] > 0);
+                if priced && waits && !tier.priced.is_empty() {
+                    let rungs = (tier.priced.as_slice(), tier.rungs.as_slice());
+                    self.buy_tier(rungs, order, &seed_order, values, recipe, built);
+                } else if !priced && waits && !tier.unpriced.is_empty() {
+                    let all: Vec<usize> = (0..tier.unpriced.len()).collect();
+                    self.buy_tier(
+                        (&tier.unpriced, &all),
+                        order,
+                        &seed_order,
+                        values,
+                        recipe,
+                        built,
+                    );
                 }
             }
         }
@@ -259,7 +274,7 @@ impl<'p> Workshop<'p> {
 
     fn buy_tier(
         &mut self,
-        candidates: &[Candidate],
+        (candidates, rungs): (&[Candidate], &[usize]),
         order: &[ClassId],
         seed_order: &[ClassId],
         values: &[f64],
@@ -267,10 +282,11 @@ impl<'p> Workshop<'p> {
         built: &mut Built,
     ) {
         let problem = self.problem;
-        self.prepare_lists(candidates, order, values, recipe, &built.remaining);
+        self.prepare_lists(candidates, rungs, order, values, recipe, &built.remaining);
         self.dead.fill(false);
+        self.short.clear();
+        let mut short_of = None;
         let mut first = 0;
-        let mut since_compaction = 0;
         loop {
             while first < seed_order.len() {
                 let class = seed_order[first];
@@ -282,13 +298,23 @@ impl<'p> Workshop<'p> {
             let Some(seed) = seed_order.get(first).copied() else {
                 return;
             };
-            let Some((option, times)) = self.best_node(
-                candidates,
-                recipe.seeded.then_some(seed),
-                values,
-                recipe,
-                built,
-            ) else {
+            let wanted = recipe.seeded.then_some(seed);
+            // Where there are many candidates, those that were best for the last node with this seed are tried first.
+            let mut found = None;
+            if short_of == Some(wanted) {
+                let short = std::mem::take(&mut self.short);
+                found = self.best_node(candidates, &short, wanted, values, recipe, built);
+                self.short = short;
+                found = found.filter(|best| best.ratio <= self.short_ratio * WORSE);
+            }
+            if found.is_none() {
+                found = self.best_node(candidates, rungs, wanted, values, recipe, built);
+                if candidates.len() > FEW {
+                    short_of = Some(wanted);
+                    self.shorten(found.as_ref());
+                }
+            }
+            let Some(Best { option, times, .. }) = found else {
                 if !recipe.seeded {
                     return;
                 }
@@ -304,28 +330,39 @@ impl<'p> Workshop<'p> {
                 content: self.best.clone(),
                 times,
             });
-            since_compaction += 1;
-            if since_compaction >= COMPACT_EVERY {
-                since_compaction = 0;
-                let lists = self
-                    .column_lists
-                    .iter_mut()
-                    .chain(self.density_lists.iter_mut());
-                lists.for_each(|list| list.compact(problem, &built.remaining));
-            }
         }
+    }
+
+    /// Keeps the candidates that came nearest to the best one.
+    fn shorten(&mut self, best: Option<&Best>) {
+        self.looks
+            .sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+        self.short.clear();
+        let nearest = self.looks.iter().take(SHORT).map(|(_, at)| *at);
+        self.short.extend(nearest);
+        self.short.sort_unstable();
+        self.short_ratio = best.map_or(f64::INFINITY, |best| best.ratio);
     }
 
     fn prepare_lists(
         &mut self,
         candidates: &[Candidate],
+        rungs: &[usize],
         order: &[ClassId],
         values: &[f64],
         recipe: &Recipe<'_>,
         remaining: &[u32],
     ) {
         let problem = self.problem;
-        for (list, column) in self.column_lists.iter_mut().zip(&self.tiers.columns) {
+        let mut used = vec![false; self.tiers.columns.len()];
+        rungs
+            .iter()
+            .for_each(|at| used[candidates[*at].column] = true);
+        let columns = self.tiers.columns.iter().zip(used);
+        for (list, (column, used)) in self.column_lists.iter_mut().zip(columns) {
+            if !used {
+                continue;
+            }
             let waiting = |class: &ClassId| column.contains(*class) && remaining[class.at()] > 0;
             list.rebuild(problem, order.iter().copied().filter(waiting));
         }
@@ -335,7 +372,8 @@ impl<'p> Workshop<'p> {
                 FillList::default(),
             );
             let mut keyed: Vec<(f64, ClassId)> = Vec::new();
-            for (candidate, list) in candidates.iter().zip(&mut self.density_lists) {
+            for at in rungs {
+                let (candidate, list) = (&candidates[*at], &mut self.density_lists[*at]);
                 let room = problem.room_of(problem.options[candidate.option].room);
                 keyed.clear();
                 let classes = &self.column_lists[candidate.column].classes;
@@ -351,25 +389,28 @@ impl<'p> Workshop<'p> {
         }
     }
 
-    /// The option and content with the least cost per value, and how many such nodes to buy. The content is left in
-    /// `self.best`.
+    /// The option and content with the least cost per value among the candidates at `tried`, and how many such nodes to
+    /// buy. The content is left in `self.best`, what each candidate came to in `self.looks`.
     fn best_node(
         &mut self,
         candidates: &[Candidate],
+        tried: &[usize],
         seed: Option<ClassId>,
         values: &[f64],
         recipe: &Recipe<'_>,
         built: &Built,
-    ) -> Option<(OptionId, u32)> {
+    ) -> Option<Best> {
         let problem = self.problem;
-        let mut best: Option<(f64, f64, OptionId, u32)> = None;
-        for (at, candidate) in candidates.iter().enumerate() {
+        self.looks.clear();
+        let mut best: Option<Best> = None;
+        for at in tried.iter().copied() {
+            let candidate = &candidates[at];
             let option = candidate.option;
             if seed.is_some_and(|seed| !self.tiers.columns[candidate.column].contains(seed)) {
                 continue;
             }
-            let allowed = stock_allows(problem, &built.stocks, option);
-            if allowed == 0 {
+            let times = stock_allows(problem, &built.stocks, option);
+            if times == 0 {
                 continue;
             }
             let cost = if recipe.thrifty {
@@ -377,6 +418,7 @@ impl<'p> Workshop<'p> {
             } else {
                 candidate.cost
             };
+            let mut least = f64::INFINITY;
             for order in recipe.orders {
                 self.node.open(problem, option);
                 if let Some(seed) = seed
@@ -385,51 +427,69 @@ impl<'p> Workshop<'p> {
                     break;
                 }
                 let full = problem.room_of(problem.options[option].room);
-                match order {
-                    Order::Value => {
-                        self.node.fill(
-                            problem,
-                            &self.column_lists[candidate.column],
-                            &built.remaining,
-                            values,
-                        );
-                    }
-                    Order::Density => {
-                        let list = &self.density_lists[at];
-                        self.node.fill(problem, list, &built.remaining, values);
+                let list = match order {
+                    Order::Value | Order::Shape => &mut self.column_lists[candidate.column],
+                    Order::Density => &mut self.density_lists[at],
+                };
+                let gone = match order {
+                    Order::Value | Order::Density => {
+                        self.node.fill(problem, list, &built.remaining, values)
                     }
                     Order::Shape => {
-                        let list = &self.column_lists[candidate.column];
-                        self.node
-                            .fill_by_shape(problem, list, &built.remaining, values, full);
+                        let left = &built.remaining;
+                        self.node.fill_by_shape(problem, list, left, values, full);
+                        0
                     }
+                };
+                if gone * 2 > list.classes.len() {
+                    list.compact(problem, &built.remaining);
                 }
                 if self.node.content.is_empty() {
                     continue;
                 }
-                let ratio = cost / self.node.value;
-                let better = best.is_none_or(|(held, value, _, _)| {
-                    ratio < held - held.abs() * 1e-12
-                        || (ratio <= held + held.abs() * 1e-12 && self.node.value > value)
+                let (ratio, value) = (cost / self.node.value, self.node.value);
+                least = least.min(ratio);
+                let better = best.as_ref().is_none_or(|held| {
+                    ratio < held.ratio - held.ratio.abs() * 1e-12
+                        || (ratio <= held.ratio + held.ratio.abs() * 1e-12 && value > held.value)
                 });
                 if better {
-                    best = Some((ratio, self.node.value, option, allowed));
+                    best = Some(Best {
+                        ratio,
+                        value,
+                        option,
+                        times,
+                    });
                     self.best.clone_from(&self.node.content);
                 }
             }
+            self.looks.push((least, at));
         }
-        let (_, _, option, allowed) = best?;
+        let mut best = best?;
         let whole = self
             .best
             .iter()
             .map(|(class, count)| built.remaining[class.at()] / count)
             .min()
             .unwrap_or(0);
-        Some((option, whole.min(allowed)))
+        best.times = whole.min(best.times);
+        Some(best)
     }
 }
 
-const COMPACT_EVERY: u32 = 16;
+/// The best node found: how to buy it, and how often.
+struct Best {
+    ratio: f64,
+    value: f64,
+    option: OptionId,
+    times: u32,
+}
+
+/// How many candidates are tried first for the next node with the same seed.
+const SHORT: usize = 4;
+
+/// By how much their best may be worse than what it was before all candidates are tried again.
+const WORSE: f64 = 1.02;
 
 /// What each resource is worth: the least price of a node per resource with what that node has of it.
 fn rates(problem: &Problem, tiers: &Tiers) -> Vec<(f64, i64)> {

@@ -303,16 +303,27 @@ impl Node {
         low
     }
 
-    /// Fills the node from `list` in its order.
-    pub fn fill(&mut self, problem: &Problem, list: &FillList, remaining: &[u32], values: &[f64]) {
+    /// Fills the node from `list` in its order; returns how many classes of the list had no pods left.
+    pub fn fill(
+        &mut self,
+        problem: &Problem,
+        list: &FillList,
+        remaining: &[u32],
+        values: &[f64],
+    ) -> usize {
         let dims = problem.dims;
+        let mut gone = 0;
         if !list.rest_fits(0, dims, &self.room) {
-            return;
+            return gone;
         }
         for (at, class) in list.classes.iter().enumerate() {
             self.work += 1;
             let left = remaining[class.at()];
-            if left == 0 || !fits(list.demand_at(at, dims), &self.room) {
+            if left == 0 {
+                gone += 1;
+                continue;
+            }
+            if !fits(list.demand_at(at, dims), &self.room) {
                 continue;
             }
             let held = self.held(*class);
@@ -320,9 +331,10 @@ impl Node {
                 && self.add(problem, *class, left - held, values[class.at()]) > 0
                 && !list.rest_fits(at + 1, dims, &self.room)
             {
-                return;
+                break;
             }
         }
+        gone
     }
 
     /// Fills the node by shape: at each step the class whose requests point most in the direction of the room that is

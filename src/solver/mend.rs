@@ -38,7 +38,7 @@ impl Workshop<'_> {
         total_demand(problem, content, &mut self.total);
         let tier = tiers.tiers.iter().find(|tier| tier.weight == weight)?;
         // Candidates stand cheapest first.
-        for candidate in &tier.priced {
+        for candidate in tier.that_may_hold(&self.total) {
             if candidate.cost >= limit {
                 return None;
             }
@@ -118,7 +118,7 @@ impl Workshop<'_> {
             .zip(&totals[b * dims..][..dims]);
         self.total.extend(sums.map(|(x, y)| x.saturating_add(*y)));
         let mut content: Option<Vec<(ClassId, u32)>> = None;
-        for candidate in &tier.priced {
+        for candidate in tier.that_may_hold(&self.total) {
             if candidate.cost > limit {
                 return false;
             }

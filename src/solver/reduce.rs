@@ -1,18 +1,20 @@
-//! Leaving out the pods that nothing can hold, so that they disturb no decision about the others.
+//! Leaving out the pods that nothing can hold, so that they disturb no decision about the others, and taking classes
+//! together that are alike.
 
+use super::alike::alike;
 use super::holds::{holds_alone, keeps_min_values, stock_allows};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
 use crate::problem::{Class, ClassId, NodeId, OptionId, Problem, StateId, fits};
 
-/// A problem without hopeless classes, and what its classes are called in the whole one.
+/// A problem without hopeless classes and with those that are [`alike`] as one, and what its classes stand for.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Reduced {
     /// The smaller problem.
     pub problem: Problem,
-    /// Its classes in the whole problem, in the same order.
-    pub classes: Vec<ClassId>,
+    /// By class of the smaller problem: the classes of the whole one that it stands for.
+    pub classes: Vec<Vec<ClassId>>,
 }
 
 /// Whether some existing node, or some node that can be bought, holds one pod of `class`.
@@ -29,7 +31,8 @@ pub fn has_place(problem: &Problem, stocks: &[i128], class: ClassId) -> bool {
 }
 
 /// Leaves out the classes without any place, and the resources that only they ask for; amounts are then in the largest
-/// unit in which the rest is whole, so that what is left out had no say in the unit either. `None` when nothing changes.
+/// unit in which the rest is whole, so that what is left out had no say in the unit either. Classes that are alike become
+/// one. `None` when nothing changes.
 /// O(classes x options x resources).
 #[must_use]
 pub fn reduce(problem: &Problem) -> Option<Reduced> {
@@ -50,7 +53,8 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
     let dims: Vec<usize> = (0..problem.dims).filter(asked).collect();
     let units: Vec<i64> = dims.iter().map(|dim| unit(problem, &kept, *dim)).collect();
     let same_unit = units.iter().all(|unit| *unit == 1);
-    if kept.len() == problem.classes.len() && dims.len() == problem.dims && same_unit {
+    let groups = alike(problem, &kept);
+    if groups.len() == problem.classes.len() && dims.len() == problem.dims && same_unit {
         return None;
     }
     let narrow = |vectors: &[i64]| -> Vec<i64> {
@@ -66,28 +70,40 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
         })
         .collect()
     };
-    let classes: IxVec<ClassId, Class> = kept
+    let mut number: IxVec<ClassId, Option<ClassId>> = IxVec::filled(problem.classes.len(), None);
+    for (at, group) in groups.iter().enumerate() {
+        for class in group {
+            number[*class] = Some(ClassId::new(at));
+        }
+    }
+    let first = |group: &Vec<ClassId>| group.first().copied().unwrap_or(ClassId::new(0));
+    let classes: IxVec<ClassId, Class> = groups
         .iter()
-        .map(|class| {
-            let row = &problem.classes[*class];
+        .map(|group| {
+            let row = &problem.classes[first(group)];
+            let pods = group.iter().map(|class| problem.classes[*class].count);
             Class {
-                excludes: row.excludes.as_ref().map(|set| renumber(set, &kept)),
+                count: pods.fold(0, u32::saturating_add),
+                excludes: row.excludes.as_ref().map(|set| {
+                    let mut renumbered = BitSet::new(groups.len());
+                    let all = set.iter().filter_map(|class| number[class]);
+                    all.for_each(|class| renumbered.insert(class));
+                    renumbered
+                }),
                 bundle: row
                     .bundle
                     .iter()
-                    .filter_map(|(part, n)| {
-                        kept.binary_search(part)
-                            .ok()
-                            .map(|at| (ClassId::new(at), *n))
-                    })
+                    .filter_map(|(part, n)| Some((number[*part]?, *n)))
                     .collect(),
+                // Judged on the whole problem.
+                stands: Vec::new(),
                 ..row.clone()
             }
         })
         .collect();
-    let demand = kept
+    let demand = groups
         .iter()
-        .flat_map(|class| narrow(problem.demand_of(*class)))
+        .flat_map(|group| narrow(problem.demand_of(first(group))))
         .collect();
     let mut pairs = problem.pairs.clone();
     for pair in pairs.iter_mut() {
@@ -111,14 +127,18 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
         states: problem.states.clone(),
         nodes: problem.nodes.clone(),
         node_rooms: narrow(&problem.node_rooms),
-        domain_rules: problem.domain_rules.clone(),
+        domain_rules: Vec::new(),
         standing: problem.standing.clone(),
+        // Gangs are settled around the search.
+        gangs: IxVec::new(),
         node_penalty: problem.node_penalty,
         min_values_policy: problem.min_values_policy,
+        // Preferences are looked at once pods have their places, in the whole problem.
+        preferences: None,
     };
     Some(Reduced {
         problem: reduced,
-        classes: kept,
+        classes: groups,
     })
 }
 
@@ -147,14 +167,4 @@ fn is_settled(problem: &Problem, kept: &[ClassId], state: StateId) -> bool {
         .iter()
         .flat_map(|class| &problem.signatures[problem.classes[*class].signature]);
     terms.all(|term| problem.states.after(state, *term) == Some(state))
-}
-
-fn renumber(set: &BitSet<ClassId>, kept: &[ClassId]) -> BitSet<ClassId> {
-    let mut renumbered = BitSet::new(kept.len());
-    for (at, class) in kept.iter().enumerate() {
-        if set.contains(*class) {
-            renumbered.insert(ClassId::new(at));
-        }
-    }
-    renumbered
 }

@@ -1,38 +1,33 @@
 //! Looking for the best plan within a budget of work.
 
 use super::bound;
-use super::candidates::Tiers;
 use super::construct::{Built, Recipe, Workshop, give_back};
-use super::dual;
 use super::fill::Order;
 use super::mix::{self, MixBudget};
 use super::pool::Pool;
-use super::reduce;
 use super::score::{Ranks, Score};
-use super::settle::settle;
 use super::values::{self, Measure};
-use super::{Group, Outcome, Target};
+use super::{Group, Target};
 use crate::base::index::Ix as _;
 use crate::base::rng::Rng;
 use crate::model::options::Effort;
-use crate::model::price::Price;
-use crate::problem::{ClassId, OptionId, Problem};
+use crate::problem::{OptionId, Problem};
 
 /// How much work each effort may take. Work is counted in inner steps (one pod class looked at for one node), so the
 /// budget is the same on every machine.
 #[derive(Debug, Clone, Copy)]
-struct Budget {
+pub(super) struct Budget {
     rounds: u32,
     learn_work: u64,
     repacks: u32,
     repack_work: u64,
     restarts: u32,
     restart_work: u64,
-    mix: MixBudget,
+    pub(super) mix: MixBudget,
 }
 
 impl Budget {
-    fn of(effort: Effort) -> Self {
+    pub(super) fn of(effort: Effort) -> Self {
         match effort {
             Effort::Fast => Self {
                 rounds: 8,
@@ -133,34 +128,10 @@ impl Search<'_, '_> {
     }
 }
 
-/// Plans all pods of `problem`.
-///
-/// Deterministic: the same problem and effort give the same outcome. The cost is bounded by the effort's budget after
-/// the first constructions, each of which takes O(distinct nodes x candidates x classes).
-pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
-    let Some(reduced) = reduce::reduce(problem) else {
-        return search(problem, effort);
-    };
-    let mut outcome = search(&reduced.problem, effort);
-    let whole = |(class, count): &(ClassId, u32)| (reduced.classes[class.at()], *count);
-    for group in &mut outcome.groups {
-        group.content = group.content.iter().map(whole).collect();
-    }
-    outcome.unplaced = outcome.unplaced.iter().map(whole).collect();
-    let hopeless = problem
-        .classes
-        .enumerate()
-        .filter(|(class, row)| row.count > 0 && reduced.classes.binary_search(class).is_err());
-    outcome
-        .unplaced
-        .extend(hopeless.map(|(class, row)| (class, row.count)));
-    outcome.unplaced.sort_unstable();
-    outcome
-}
-
-fn search(problem: &Problem, effort: Effort) -> Outcome {
-    let tiers = Tiers::new(problem);
-    let mut shop = Workshop::new(problem, &tiers);
+/// The best plan found within the budget of `effort`, and values of classes from which a bound may be proven.
+pub(super) fn search(shop: &mut Workshop<'_>, effort: Effort) -> (Built, [Vec<f64>; 2]) {
+    let problem = shop.problem;
+    let tiers = shop.tiers;
     let costs: Vec<(OptionId, f64)> = tiers.all().map(|c| (c.option, c.cost)).collect();
     let fair = values::values(problem, &costs, Measure::Fair);
     let alone = values::values(problem, &costs, Measure::Alone);
@@ -181,7 +152,7 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
     };
 
     let mut search = Search {
-        shop: &mut shop,
+        shop,
         ranks: Ranks::new(problem),
         best: None,
         pool: Pool::new(if small && classes <= budget.mix.rows {
@@ -228,22 +199,7 @@ fn search(problem: &Problem, effort: Effort) -> Outcome {
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
     }
-    if settle(problem, &mut built.groups, &mut built.remaining) {
-        shop.downsize(&mut built);
-    }
-    let score = Ranks::new(problem).score(problem, &built.groups, &built.remaining);
-    let mut lower_bound = bound::lower_bound(problem, &built.remaining);
-    let asked = bounding
-        .iter()
-        .filter(|values| !values.is_empty() && budget.mix.bound_work > 0);
-    for values in asked {
-        let (widths, most) = (budget.mix.bound_widths, budget.mix.bound_work);
-        let (bound, work) = dual::dual_bound(problem, &built.remaining, values, widths, most);
-        lower_bound = lower_bound.max(bound::rounded(bound));
-        shop.node.work += work;
-    }
-    let work = shop.node.work;
-    finish(score, built, work, lower_bound)
+    (built, bounding)
 }
 
 /// Everything after the first constructions.
@@ -504,31 +460,4 @@ fn pick(rng: &mut Rng, groups: &[Group], bought: &[usize], nodes: u64) -> Vec<us
         }
     }
     picks
-}
-
-fn finish(score: Score, mut built: Built, work: u64, lower_bound: Price) -> Outcome {
-    for group in &mut built.groups {
-        group.content.sort_unstable();
-    }
-    built
-        .groups
-        .sort_by(|a, b| (a.target, &a.content).cmp(&(b.target, &b.content)));
-    let mut groups: Vec<Group> = Vec::new();
-    for group in built.groups {
-        match groups.last_mut() {
-            Some(last) if last.target == group.target && last.content == group.content => {
-                last.times += group.times
-            }
-            _ => groups.push(group),
-        }
-    }
-    let left = built.remaining.iter().enumerate().filter(|(_, n)| **n > 0);
-    let unplaced = left.map(|(at, n)| (ClassId::new(at), *n)).collect();
-    Outcome {
-        groups,
-        unplaced,
-        lower_bound,
-        score,
-        work,
-    }
 }

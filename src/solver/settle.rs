@@ -65,9 +65,8 @@ fn offender(problem: &Problem, placed: &[u64]) -> Option<ClassId> {
             DomainRule::Settled => continue,
         };
         let mut counts: Vec<u64> = standing.iter().map(|n| u64::from(*n)).collect();
-        // Pods that the rule speaks of but that do not have it are bound after those that do.
         for (class, stand) in stands(problem, number) {
-            if stand.member && (stand.owner || spread.is_none()) {
+            if stand.member {
                 counts[stand.value as usize] += placed[class.at()];
             }
         }

@@ -1,8 +1,11 @@
 //! What a pod is worth: the price that its place on a node costs at least.
 
 use super::holds::apart;
+use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
-use crate::problem::{ClassId, OptionId, Problem, StockKind, fit_count};
+use crate::problem::{
+    ClassId, OptionId, Problem, RoomId, SetId, StockKind, fit_count, fits, largest_share,
+};
 
 /// How the value of a pod is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,34 +34,34 @@ pub fn values(problem: &Problem, options: &[(OptionId, f64)], measure: Measure) 
         .filter(|(option, cost)| *cost > 0.0 && !is_reserved(problem, *option))
         .copied()
         .collect();
+    let mut nodes: FastMap<SetId, Vec<(RoomId, f64)>> = FastMap::default();
+    let mut known: FastMap<(&[i64], SetId, u32), f64> = FastMap::default();
     let mut result = vec![f64::INFINITY; problem.classes.len()];
     for (class, value) in result.iter_mut().enumerate() {
         let class = ClassId::new(class);
         let demand = problem.demand_of(class);
-        let suited = problem.options_of(class);
-        let most_per_node = most_per_node(problem, class);
-        let least = |options: &mut dyn Iterator<Item = (OptionId, f64)>| {
-            let mut best = f64::INFINITY;
-            for (option, cost) in options.filter(|(option, _)| suited.contains(*option)) {
-                let room = problem.room_of(problem.options[option].room);
-                let count = fit_count(demand, room);
-                if count > 0 {
-                    let share = match measure {
-                        Measure::Alone => 1.0 / f64::from(count.min(most_per_node)),
-                        Measure::Fair => {
-                            largest_share(demand, room).max(1.0 / f64::from(most_per_node))
-                        }
-                    };
-                    best = best.min(cost * share);
-                }
+        let suited = problem.classes[class].options;
+        let most = most_per_node(problem, class);
+        *value = *known.entry((demand, suited, most)).or_insert_with(|| {
+            let distinct = |options: &mut dyn Iterator<Item = (OptionId, f64)>| {
+                let set = &problem.option_sets[suited];
+                let mut list: Vec<(RoomId, f64)> = options
+                    .filter(|(option, _)| set.contains(*option))
+                    .map(|(option, cost)| (problem.options[option].room, cost))
+                    .collect();
+                list.dedup();
+                list
+            };
+            let priced = nodes
+                .entry(suited)
+                .or_insert_with(|| distinct(&mut plain.iter().copied()));
+            let best = least(problem, demand, priced, measure, most);
+            if best.is_finite() {
+                return best;
             }
-            best
-        };
-        let mut best = least(&mut plain.iter().copied());
-        if !best.is_finite() {
-            best = least(&mut options.iter().map(|(option, _)| (*option, 1e-6)));
-        }
-        *value = best;
+            let free = distinct(&mut options.iter().map(|(option, _)| (*option, 1e-6)));
+            least(problem, demand, &free, measure, most)
+        });
     }
     let total: f64 = result
         .iter()
@@ -77,14 +80,32 @@ pub fn values(problem: &Problem, options: &[(OptionId, f64)], measure: Measure) 
     result
 }
 
-#[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
-fn largest_share(demand: &[i64], room: &[i64]) -> f64 {
-    let shares = demand
-        .iter()
-        .zip(room)
-        .filter(|(need, _)| **need > 0)
-        .map(|(need, have)| *need as f64 / *have as f64);
-    shares.fold(0.0, f64::max)
+/// The least of the price of a node of `nodes` times what one pod takes of it.
+fn least(
+    problem: &Problem,
+    demand: &[i64],
+    nodes: &[(RoomId, f64)],
+    measure: Measure,
+    most_per_node: u32,
+) -> f64 {
+    let mut best = f64::INFINITY;
+    for (room, cost) in nodes {
+        let room = problem.room_of(*room);
+        if !fits(demand, room) {
+            continue;
+        }
+        let share = largest_share(demand, room).max(1.0 / f64::from(most_per_node));
+        // No pod takes less of a node than its share.
+        if cost * share >= best {
+            continue;
+        }
+        let share = match measure {
+            Measure::Fair => share,
+            Measure::Alone => 1.0 / f64::from(fit_count(demand, room).min(most_per_node)),
+        };
+        best = best.min(cost * share);
+    }
+    best
 }
 
 /// How many pods of `class` host rules let on one node.

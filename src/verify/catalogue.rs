@@ -10,6 +10,8 @@ use crate::model::price::Price;
 use crate::model::resources::Name;
 use crate::plan::ChosenOffering;
 
+use super::overlay;
+
 /// Instance types by node class.
 #[derive(Debug)]
 pub(super) struct Catalogue<'a> {
@@ -19,6 +21,8 @@ pub(super) struct Catalogue<'a> {
     /// Positions of entries by class and name.
     positions: BTreeMap<Name, BTreeMap<Name, Vec<usize>>>,
     prices: &'a BTreeMap<Name, BTreeMap<CapacityType, Price>>,
+    /// By pool: the entries as overlays make them, with the prices that the options give (S-58).
+    overlaid: BTreeMap<Name, Vec<InstanceType>>,
 }
 
 impl<'a> Catalogue<'a> {
@@ -34,6 +38,7 @@ impl<'a> Catalogue<'a> {
             classes: capacity::resolve(snapshot),
             positions: BTreeMap::new(),
             prices: &snapshot.options.prices,
+            overlaid: BTreeMap::new(),
         };
         let mut positions: BTreeMap<Name, BTreeMap<Name, Vec<usize>>> = BTreeMap::new();
         for pool in &snapshot.node_pools {
@@ -50,6 +55,11 @@ impl<'a> Catalogue<'a> {
             }
         }
         catalogue.positions = positions;
+        catalogue.overlaid = overlay::overlaid(
+            snapshot,
+            |pool| catalogue.types_of(pool),
+            |entry, offering| catalogue.price(entry, offering),
+        );
         catalogue
     }
 
@@ -63,6 +73,9 @@ impl<'a> Catalogue<'a> {
 
     /// The entries that `pool` draws from: those of its class's document, else of the class's groups (M-12).
     pub(super) fn types_of(&self, pool: &NodePool) -> &[InstanceType] {
+        if let Some(overlaid) = self.overlaid.get(&pool.name) {
+            return overlaid;
+        }
         let class = pool.node_class_ref.name.as_ref();
         let groups = || self.classes.get(class).map(|c| c.types.as_slice());
         let document = self.documents.get(class).copied();
@@ -85,6 +98,11 @@ impl<'a> Catalogue<'a> {
 
     /// What an offering costs: the price of the options if they give one.
     pub(super) fn price(&self, entry: &InstanceType, offering: &Offering) -> Option<Price> {
+        let is_overlaid =
+            |types: &Vec<InstanceType>| types.as_ptr_range().contains(&std::ptr::from_ref(entry));
+        if self.overlaid.values().any(is_overlaid) {
+            return offering.price;
+        }
         let given = self
             .prices
             .get(&entry.name)

@@ -122,6 +122,7 @@ fn check<'a>(
         pool,
         NodeView {
             labels: judgement.labels.into_owned(),
+            undecided: form.undecided(),
             taints: form.taints.clone(),
             capacity: menu.types[entry].capacity.clone(),
             allocatable: form.allocatable.clone(),

@@ -48,6 +48,23 @@ impl OpenLabel {
             .all(|r| selection::value_passes(value, r))
     }
 
+    /// Whether requirements leave it one value.
+    fn is_decided(&self) -> bool {
+        let listed = self.listed.as_ref().or_else(|| {
+            let ins = self
+                .requirements
+                .iter()
+                .find(|r| r.operator == Operator::In);
+            ins.map(|r| &r.values)
+        });
+        listed.is_some_and(|values| {
+            let mut allowed: Vec<&Name> = values.iter().filter(|v| self.allows(Some(v))).collect();
+            allowed.sort();
+            allowed.dedup();
+            allowed.len() == 1
+        })
+    }
+
     /// Values to try, those the pods speak of among them; `None` is to leave the label out.
     fn candidates(&self, specs: &[&PodSpec]) -> Vec<Option<Name>> {
         let mut values = match &self.listed {
@@ -162,6 +179,12 @@ impl Form {
                 requirements: vec![requirement.clone()],
             }),
         }
+    }
+
+    /// Keys of the labels whose value is not determined.
+    pub(super) fn undecided(&self) -> Vec<Name> {
+        let open = self.open.iter().filter(|open| !open.is_decided());
+        open.map(|open| Name::clone(&open.key)).collect()
     }
 
     /// Picks values for the open labels so that as many of `specs` as possible are admitted. Returns the labels and the

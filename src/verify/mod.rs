@@ -8,24 +8,30 @@
 //! What a node holds is tested on the final state. Topology spread and pod affinity are tested by kube-scheduler when a
 //! pod is placed, so for these some order of binding must pass at every step (M-3).
 //!
-//! Not judged: preferences, pre-emption, volumes shared by nodes, and whether a pod that stays pending could have been
+//! Not judged: how well preferences are met (the plan's figures on it are), pre-emption, volumes shared by nodes, and whether a pod that stays pending could have been
 //! placed.
 
 mod attach;
 mod bookkeeping;
+mod buffers;
 mod catalogue;
 mod claims;
 mod daemons;
+pub mod disruption;
+mod eviction;
 mod existing;
 mod form;
+mod gangs;
 mod limits;
 mod listing;
+mod overlay;
 mod ports;
 mod pricing;
 mod report;
 mod reservations;
 mod resources;
 mod selection;
+mod statics;
 mod topology;
 mod trial;
 mod view;
@@ -83,6 +89,8 @@ pub struct Verdict {
 /// assert_eq!(verdict.violations[0].kind, Kind::MissingPod);
 /// ```
 pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
+    let merged = buffers::merge(snapshot, plan);
+    let (snapshot, plan) = (merged.snapshot.as_ref(), merged.plan.as_ref());
     let mut report = Report::default();
     let catalogue = Catalogue::new(snapshot);
     let mut cluster = Cluster::new(snapshot);
@@ -97,9 +105,11 @@ pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
         &assignment.claims,
         &mut report,
     );
-    topology::check(&cluster, &assignment, &mut report);
+    topology::check(&cluster, &assignment, plan, &mut report);
     volumes::check(&cluster, &mut report);
-    attach::check(&cluster, &mut report);
+    attach::check(&cluster, &bought, &mut report);
+    gangs::check(&cluster, &mut report);
+    statics::check(&cluster, plan, &mut report);
     limits::check(&cluster, &catalogue, &bought, &mut report);
     pricing::check(snapshot, plan, &bought, &mut report);
     reservations::check(snapshot, &catalogue, &bought, &mut report);
@@ -108,8 +118,8 @@ pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
         valid: report.violations.is_empty(),
         violations: report.violations,
         warnings: report.warnings,
-        scheduled: assignment.scheduled,
-        unschedulable: assignment.unschedulable,
+        scheduled: assignment.scheduled.saturating_sub(merged.placed),
+        unschedulable: assignment.unschedulable.saturating_sub(merged.left),
         new_nodes: plan.new_node_claims.len(),
         hourly_price: bookkeeping::hourly_price(plan),
     }

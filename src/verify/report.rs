@@ -69,6 +69,10 @@ pub enum Kind {
     AttachLimit,
     /// A pod with resource claims is placed (S-135).
     Dra,
+    /// A gang is placed in part, or not in the one domain that it asks for (M-15, H-54).
+    Gang,
+    /// A static pool would have too many or too few nodes (S-127, S-128).
+    StaticPool,
     /// A limit of a pool or of a group of pools is exceeded (S-46, M-5).
     Limit,
     /// A service quota is exceeded (H-58).
@@ -83,6 +87,8 @@ pub enum Kind {
     ListedType,
     /// The totals are wrong.
     Totals,
+    /// The figures on preferences are wrong (M-2).
+    Preferences,
     /// The lower bound exceeds the plan's price (M-7).
     LowerBound,
 }

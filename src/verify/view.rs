@@ -14,6 +14,7 @@ use crate::model::resources::{Name, ResourceList};
 use crate::model::taint::{Taint, TaintEffect};
 
 use super::daemons::Daemons;
+use super::eviction;
 use super::selection;
 use super::volumes::Storage;
 
@@ -55,6 +56,8 @@ pub(super) struct NodeView {
     pub(super) name: Name,
     /// Labels with their older names added.
     pub(super) labels: Labels,
+    /// Labels of a planned node whose value is still to be picked, today's names.
+    pub(super) undecided: Vec<Name>,
     pub(super) taints: Vec<Taint>,
     pub(super) capacity: ResourceList,
     pub(super) allocatable: ResourceList,
@@ -159,7 +162,8 @@ impl<'a> Cluster<'a> {
                 key: Name::clone(&key),
                 class,
                 requests: pod.requests(),
-                pending: pod.is_pending() || (leaving && must_move(pod)),
+                pending: pod.is_pending()
+                    || (leaving && must_move(pod) && !eviction::is_protected(self.snapshot, pod)),
             });
             self.by_key.insert(key, ix);
             if let Some(node) = node.filter(|_| !leaving && !pod.is_finished()) {
@@ -171,7 +175,11 @@ impl<'a> Cluster<'a> {
 
 /// Whether a pod on a node that is being deleted needs another place.
 fn must_move(pod: &Pod) -> bool {
-    !pod.is_finished() && !pod.is_terminating() && !pod.is_daemon() && !pod.is_owned_by("", "Node")
+    let made_again = pod.is_owned_by("apps", "StatefulSet");
+    !pod.is_finished()
+        && (!pod.is_terminating() || made_again)
+        && !pod.is_daemon()
+        && !pod.is_owned_by("", "Node")
 }
 
 fn namespaces_of(snapshot: &Snapshot) -> BTreeMap<Name, Labels> {

@@ -6,8 +6,13 @@
 //! from these views, so that they cannot disagree about what was looked at. The checker in
 //! [`verify`](mod@crate::verify) has its own reading on purpose.
 
+pub mod attach;
+pub mod buffers;
 pub mod daemons;
+pub mod gangs;
 pub mod nodes;
+pub mod overlay;
 pub mod pods;
 pub mod pools;
+pub mod protection;
 pub mod volumes;

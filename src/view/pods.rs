@@ -55,8 +55,9 @@ impl Term {
     }
 }
 
-/// Whether a pod waits for a place: pending (M-4), or bound to a node that is being deleted and neither ended, leaving,
-/// nor owned by a DaemonSet or the node itself (S-3, S-6).
+/// Whether a pod waits for a place: pending (M-4), or bound to a node that is being deleted and to be moved (S-3, S-6):
+/// neither ended nor owned by a DaemonSet or the node itself, and not leaving unless a StatefulSet will make it again.
+/// Pods that may not be evicted are told apart by [`Protection`](super::protection::Protection).
 #[must_use]
 pub fn waits(pod: &Pod, node_is_deleting: bool) -> bool {
     if pod.node_name.is_none() {
@@ -64,7 +65,7 @@ pub fn waits(pod: &Pod, node_is_deleting: bool) -> bool {
     }
     node_is_deleting
         && !pod.is_finished()
-        && !pod.is_terminating()
+        && (!pod.is_terminating() || pod.is_owned_by("apps", "StatefulSet"))
         && !pod.is_daemon()
         && !pod.is_owned_by("", "Node")
 }

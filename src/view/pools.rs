@@ -34,6 +34,8 @@ pub struct Template<'a> {
 pub struct Pools<'a> {
     /// Usable pools: weight descending, then name ascending (M-1 (6)).
     pub templates: Vec<Template<'a>>,
+    /// Static pools that can launch, by name: pods never launch their nodes (S-126).
+    pub statics: Vec<Template<'a>>,
     /// One reason per pool left out.
     pub refused: Vec<Reason>,
 }
@@ -43,8 +45,18 @@ impl<'a> Pools<'a> {
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, capacity: &'a BTreeMap<Name, ClassCapacity>) -> Self {
         let mut templates = Vec::new();
+        let mut statics = Vec::new();
         let mut refused = Vec::new();
         for pool in &snapshot.node_pools {
+            if pool.replicas.is_some()
+                && let Ok(types) = launchable(pool, capacity)
+            {
+                statics.push(Template {
+                    pool,
+                    requirements: Requirements::from_specs(&pool.requirements),
+                    types,
+                });
+            }
             match usable(pool, capacity) {
                 Ok(types) => templates.push(Template {
                     pool,
@@ -61,12 +73,32 @@ impl<'a> Pools<'a> {
                 .then_with(|| a.pool.name.cmp(&b.pool.name))
         });
         refused.sort_by(|a: &Reason, b| a.subject.cmp(&b.subject));
-        Self { templates, refused }
+        statics.sort_by(|a: &Template<'_>, b| a.pool.name.cmp(&b.pool.name));
+        Self {
+            templates,
+            statics,
+            refused,
+        }
     }
 }
 
-/// The types a pool can launch, or why it cannot (S-40, S-42).
+/// The types that pods can launch from a pool, or why they cannot (S-40, S-42).
 fn usable<'a>(
+    pool: &NodePool,
+    capacity: &'a BTreeMap<Name, ClassCapacity>,
+) -> Result<&'a [InstanceType], Reason> {
+    if pool.replicas.is_some() && pool.deleted.is_none() {
+        return Err(Reason::new(
+            format!("NodePool {}", pool.name),
+            Code::PoolNotReady,
+            "the NodePool is static (spec.replicas is set): pods never launch its nodes",
+        ));
+    }
+    launchable(pool, capacity)
+}
+
+/// The types a pool can launch, be it static or not, or why it cannot.
+fn launchable<'a>(
     pool: &NodePool,
     capacity: &'a BTreeMap<Name, ClassCapacity>,
 ) -> Result<&'a [InstanceType], Reason> {
@@ -76,12 +108,6 @@ fn usable<'a>(
         return no(
             Code::PoolNotReady,
             "the NodePool is being deleted".to_owned(),
-        );
-    }
-    if pool.replicas.is_some() {
-        return no(
-            Code::PoolNotReady,
-            "the NodePool is static (spec.replicas is set): pods never launch its nodes".to_owned(),
         );
     }
     if let Some(condition) = pool
@@ -120,7 +146,7 @@ fn usable<'a>(
             Reason::new(subject, Code::NoInstanceTypes, message).with_parts(held.notes.clone())
         );
     }
-    Ok(&held.types)
+    Ok(held.by_pool.get(&pool.name).unwrap_or(&held.types))
 }
 
 fn detail(condition: &Condition) -> String {

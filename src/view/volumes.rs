@@ -54,6 +54,20 @@ impl<'a> Volumes<'a> {
         }
     }
 
+    /// The CSI driver that attaches a claim (S-108): its volume's, or its class's provisioner while it is unbound; `None`
+    /// where nothing counts it.
+    #[must_use]
+    pub fn driver(&self, namespace: &str, claim: &str) -> Option<Name> {
+        let claim = self.claims.get(&(namespace, claim))?;
+        match &claim.volume_name {
+            Some(volume) => self.volumes.get(volume.as_ref())?.driver.clone(),
+            None => {
+                let class = self.classes.get(claim.storage_class_name.as_deref()?)?;
+                Some(Name::clone(&class.provisioner))
+            }
+        }
+    }
+
     /// What the volumes of `pod` ask of a node: any of the returned alternatives may hold. Without volumes that
     /// constrain, one alternative without requirements. All volumes' alternatives are combined (W-34).
     ///

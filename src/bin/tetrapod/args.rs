@@ -23,10 +23,16 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Judge a plan (anyone's) by the independent checker; exit 1 when it is invalid
     Check(CheckArgs),
+    /// Decide which nodes go, what replaces them, where their pods move, and why the other nodes stay
+    Consolidate(ConsolidateArgs),
     /// Check HyperPod's prerequisites: autoscaling mode, role, quotas, groups, node classes, pools; exit 1 on a fault
     Preflight(PreflightArgs),
+    /// Say what KEDA and the HPA would set, and why
+    Scale(ScaleArgs),
     /// Write a scenario of a known shape
     Generate(GenerateArgs),
+    /// Rehearse provisioning against a fake HyperPod through seeded schedules of faults; exit 1 at the first that fails
+    Rehearse(RehearseArgs),
 }
 
 /// What is read, and how.
@@ -131,11 +137,34 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// The plan to judge, in the format that `plan --output json` prints
+    /// The plan or the disruption commands to judge, in the format that `plan` or `consolidate` prints with `--output json`
     #[arg(long, value_name = "PLAN.json")]
     pub(crate) plan: PathBuf,
+    /// Judge each disruption command by itself: the commands of Karpenter's methods are alternatives
+    #[arg(long)]
+    pub(crate) each: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsolidateArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Who decides: economic (the whole cluster at once), karpenter (v1.13, one command per method) or karpenter-head
+    #[arg(long, default_value = "economic", value_name = "POLICY")]
+    pub(crate) policy: String,
+    /// Carry the commands out on the snapshot and decide again, until there is none
+    #[arg(long)]
+    pub(crate) converge: bool,
+    /// Print one JSON object with times to standard error
+    #[arg(long)]
+    pub(crate) timings: bool,
+    /// List every node and every pod in the text, not the first few
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]
@@ -145,6 +174,18 @@ pub(crate) struct PreflightArgs {
     /// The IAM policy of the cluster's autoscaling role, to check its actions
     #[arg(long, value_name = "POLICY.json")]
     pub(crate) role_policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScaleArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// The JSON result of an earlier run, whose states the autoscalers go on from: without it they start as after a
+    /// restart of their controllers
+    #[arg(long, value_name = "RESULT.json")]
+    pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -165,4 +206,17 @@ pub(crate) struct GenerateArgs {
     /// File to write instead of standard output; a name that ends in .gz is compressed
     #[arg(long, short = 'o', value_name = "FILE")]
     pub(crate) output_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RehearseArgs {
+    /// How many schedules
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) runs: u64,
+    /// Seed of the first; the others follow
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Stop and resume the machine at random points
+    #[arg(long)]
+    pub(crate) crash: bool,
 }

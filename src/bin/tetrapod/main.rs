@@ -1,7 +1,7 @@
 //! The `tetrapod` command: the library's shop window.
 //!
 //! Everything that touches files, clocks and the terminal is here; the library does none of it. Exit codes: 0 the work
-//! was done, 1 `check` or `preflight` found a fault, 2 usage or input that cannot be used.
+//! was done, 1 `check`, `preflight` or `rehearse` found a fault, 2 usage or input that cannot be used.
 
 #![forbid(unsafe_code)]
 
@@ -36,8 +36,11 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::plan::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Check(args) => commands::check::run(args),
+        Command::Consolidate(args) => commands::consolidate::run(args),
         Command::Preflight(args) => commands::preflight::run(args),
+        Command::Scale(args) => commands::scale::run(args),
         Command::Generate(args) => commands::generate::run(args),
+        Command::Rehearse(args) => commands::rehearse::run(args),
     };
     match result {
         Ok(code) => code,

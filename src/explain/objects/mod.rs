@@ -8,6 +8,7 @@ pub mod group;
 pub mod node;
 pub mod pod;
 pub mod pool;
+mod preferences;
 
 use crate::plan::ChosenOffering;
 

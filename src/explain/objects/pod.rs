@@ -1,15 +1,23 @@
 //! One pod: where it goes and why there, or why it stays.
 
+use super::preferences::unmet;
 use super::{bought, number};
 use crate::explain::Explainer;
 use crate::explain::reason::{Code, Reason};
 use crate::model::pod::Pod;
+use crate::model::resources::Name;
 use crate::plan::{Plan, PlannedClaim};
 use crate::problem::ClassId;
+use crate::solver::Outcome;
 
 /// Why the pod `key` (`namespace/name`) goes where it goes, or stays pending; `None` if there is no such pod.
 /// O(pods + one class).
-pub fn explain(explainer: &mut Explainer<'_, '_>, plan: &Plan, key: &str) -> Option<Reason> {
+pub fn explain(
+    explainer: &mut Explainer<'_, '_>,
+    outcome: &Outcome,
+    plan: &Plan,
+    key: &str,
+) -> Option<Reason> {
     let (namespace, name) = key.split_once('/')?;
     let snapshot = explainer.views.snapshot;
     let position = snapshot
@@ -18,6 +26,13 @@ pub fn explain(explainer: &mut Explainer<'_, '_>, plan: &Plan, key: &str) -> Opt
         .position(|pod| pod.name.as_ref() == name && pod.namespace.as_ref() == namespace)?;
     let at = u32::try_from(position).ok()?;
     let subject = format!("Pod {key}");
+    if let Ok(held) = explainer
+        .views
+        .held
+        .binary_search_by_key(&at, |(held, _)| *held)
+    {
+        return Some(explainer.views.held[held].1.clone());
+    }
     if !explainer.views.waits(at) {
         let (code, message) = settled(&snapshot.pods[position]);
         return Some(Reason::new(subject, code, message));
@@ -30,21 +45,25 @@ pub fn explain(explainer: &mut Explainer<'_, '_>, plan: &Plan, key: &str) -> Opt
         let reason = Reason::new(subject, code, left.reason.as_ref());
         return Some(reason.with_parts(left.reasons.to_vec()));
     }
-    if let Some(held) = plan
+    let names = |pods: &[Name]| pods.iter().any(|pod| pod.as_ref() == key);
+    if let Some((nth, held)) = plan
         .existing_nodes
         .iter()
-        .find(|held| held.pods.iter().any(|pod| pod.as_ref() == key))
+        .enumerate()
+        .find(|(_, held)| names(&held.pods))
     {
         let message = format!(
             "goes on Node {}: it has room, which costs nothing",
             held.node
         );
-        return Some(Reason::new(subject, Code::Placed, message));
+        let parts = unmet(explainer, outcome, at, nth).into_iter().collect();
+        return Some(Reason::new(subject, Code::Placed, message).with_parts(parts));
     }
-    let claim = plan
+    let (nth, claim) = plan
         .new_node_claims
         .iter()
-        .find(|claim| claim.pods.iter().any(|pod| pod.as_ref() == key))?;
+        .enumerate()
+        .find(|(_, claim)| names(&claim.pods))?;
     let message = format!(
         "goes on a new node of NodePool {}: {}{}",
         claim.node_pool,
@@ -52,6 +71,12 @@ pub fn explain(explainer: &mut Explainer<'_, '_>, plan: &Plan, key: &str) -> Opt
         company(claim)
     );
     let mut parts = vec![choice(claim)];
+    parts.extend(unmet(
+        explainer,
+        outcome,
+        at,
+        plan.existing_nodes.len() + nth,
+    ));
     if let Some(class) = explainer.class_of(at) {
         parts.extend(explainer.why_not_elsewhere(class, &claim.node_pool));
     }

@@ -47,6 +47,8 @@ pub struct ClassCapacity {
     /// Instance types with their offerings. From groups: one entry per group and type, by type and group, so that the
     /// group's name is a single-valued label of each.
     pub types: Vec<InstanceType>,
+    /// The same types as overlays make them look to a pool (S-58); pools that no overlay speaks of are not listed.
+    pub by_pool: BTreeMap<Name, Vec<InstanceType>>,
     /// Whether pools may buy from the class, or why not.
     pub ready: Result<(), Reason>,
     /// Groups and types left out, and prices that are not known.
@@ -130,6 +132,7 @@ fn of_class<'a>(snapshot: &'a Snapshot, zones: &SubnetZones<'a>, name: &'a Name)
     let mut capacity = match (from_documents(snapshot, class, name), class) {
         (Some(types), _) => ClassCapacity {
             types,
+            by_pool: BTreeMap::new(),
             ready: Ok(()),
             notes: Vec::new(),
         },
@@ -158,6 +161,7 @@ fn class_reason(name: &str, message: impl Into<String>) -> Reason {
 fn unusable(name: &str, message: impl Into<String>) -> ClassCapacity {
     ClassCapacity {
         types: Vec::new(),
+        by_pool: BTreeMap::new(),
         ready: Err(class_reason(name, message)),
         notes: Vec::new(),
     }
@@ -257,6 +261,7 @@ fn from_groups<'a>(
     };
     ClassCapacity {
         types,
+        by_pool: BTreeMap::new(),
         ready,
         notes,
     }

@@ -73,7 +73,7 @@ pub(super) fn node_pool(pool: &NodePool) -> Value {
 fn budget(budget: &Budget) -> Value {
     Object::default()
         .with("nodes", text(&budget.nodes))
-        .filled("reasons", texts(&budget.reasons))
+        .some("reasons", budget.reasons.as_deref().map(texts))
         .some("schedule", maybe(budget.schedule.as_ref()))
         .some("duration", budget.duration.map(shown))
         .into()

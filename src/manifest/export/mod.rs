@@ -3,10 +3,13 @@
 //! What [`write()`] prints, [`Reader`](super::Reader) reads back as an equal snapshot, so
 //! a generated scenario is a file like any other. Defaults are left out, as people do.
 
+mod autoscaling;
 mod capacity;
 mod karpenter;
 mod options;
 mod pod;
+mod samples;
+mod scale;
 mod workload;
 
 use std::io::{self, Write};
@@ -72,10 +75,21 @@ fn objects(list: &mut List<'_>, snapshot: &Snapshot) -> io::Result<()> {
         workload::disruption_budget,
     )?;
     list.items(&snapshot.pod_groups, workload::pod_group)?;
+    list.items(
+        &snapshot.horizontal_pod_autoscalers,
+        autoscaling::horizontal_pod_autoscaler,
+    )?;
+    list.items(&snapshot.scaled_objects, autoscaling::scaled_object)?;
+    list.items(&snapshot.scaled_jobs, autoscaling::scaled_job)?;
+    list.items(&snapshot.metric_samples, samples::metric_samples)?;
     list.items(&snapshot.storage_classes, workload::storage_class)?;
     list.items(&snapshot.volumes, workload::volume)?;
     list.items(&snapshot.volume_claims, workload::claim)?;
     list.items(&snapshot.csi_nodes, workload::csi_node)?;
+    list.items(&snapshot.node_overlays, scale::node_overlay)?;
+    list.items(&snapshot.pod_templates, scale::pod_template)?;
+    list.items(&snapshot.workloads, scale::workload)?;
+    list.items(&snapshot.capacity_buffers, scale::capacity_buffer)?;
     list.items(&snapshot.node_claims, karpenter::node_claim)?;
     list.items(&snapshot.nodes, karpenter::node)?;
     let mut specs = pod::Specs::default();

@@ -24,7 +24,9 @@ pub(super) fn options(options: &Options) -> Value {
     let gates = Object::default()
         .with("SpotToSpotConsolidation", gates.spot_to_spot_consolidation)
         .with("ReservedCapacity", gates.reserved_capacity)
-        .with("StaticCapacity", gates.static_capacity);
+        .with("StaticCapacity", gates.static_capacity)
+        .with("NodeOverlay", gates.node_overlay)
+        .with("CapacityBuffer", gates.capacity_buffer);
     let object = Object::default()
         .with("apiVersion", "tetrapod/v1alpha1")
         .with("kind", "Options")

@@ -104,10 +104,10 @@ fn status(pod: &Pod) -> Value {
 
 fn detailed(status: Object, detail: &PodStatusDetail, spec: &PodSpec) -> Object {
     let mut conditions = Vec::new();
-    if detail.ready {
+    if detail.ready || detail.unready {
         let ready = Object::default()
             .with("type", "Ready")
-            .with("status", "True")
+            .with("status", if detail.ready { "True" } else { "False" })
             .some("lastTransitionTime", detail.ready_since.map(shown));
         conditions.push(Value::from(ready));
     }

@@ -9,7 +9,7 @@ use crate::model::volume::{
     ClaimPhase, CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass,
 };
 
-fn namespaced(namespace: &Name, name: &Name) -> Object {
+pub(super) fn namespaced(namespace: &Name, name: &Name) -> Object {
     metadata(name).with("namespace", text(namespace))
 }
 

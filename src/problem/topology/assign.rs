@@ -1,20 +1,25 @@
 //! Dealing pods out to domains.
 //!
-//! Pods are dealt one by one. Each goes to the place (one value per key that its rules use) where its rules hold given what
-//! stands there; spread prefers the emptiest place. A pod whose affinity has no target yet waits for the next round; rounds
-//! end when one places nothing.
+//! Pods are dealt one by one. Each goes to a place (one value per key that its rules use) where its rules hold given what
+//! stands there; the cheapest of those, and of equal ones the emptiest. A pod whose affinity has no target yet waits for
+//! the next round; rounds end when one places nothing. Kinds of pods that must be bound first are dealt first
+//! ([`phases`](super::phases)).
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use super::domains::{Counts, Domains, Standing, Value, node_counts};
-use super::rules::{Identity, Kind, Rules};
+use super::domains::{Domains, Standing, Value, node_counts};
+use super::phases::Profile;
+use super::places::{Place, Places, wanted};
+use super::rules::{Kind, Rules};
+use super::tally::Tally;
 use crate::base::bitset::BitSet;
-use crate::base::index::{Ix as _, IxVec};
+use crate::base::index::IxVec;
 use crate::model::pod::HostPort;
 use crate::model::taint::untolerated;
 use crate::problem::options::OptionTable;
 use crate::problem::selectors::suited;
-use crate::problem::{DomainRule, NodeId, OptionId, Stand, fit_count, fits};
+use crate::problem::sets::Sets;
+use crate::problem::{DomainRule, NodeId, OptionId, SetId, Stand};
 use crate::view::nodes::ExistingNode;
 
 /// A class of pods before topology.
@@ -24,11 +29,11 @@ pub struct Base {
     /// Which rules they have and fall under: a position in [`Rules::identities`].
     pub identity: usize,
     /// Options that suit them.
-    pub options: BitSet<OptionId>,
+    pub options: SetId,
     /// Nodes that suit them.
-    pub nodes: BitSet<NodeId>,
-    /// What one of them asks for.
-    pub demand: Vec<i64>,
+    pub nodes: SetId,
+    /// What one of them asks for: a position in [`Ground::shapes`].
+    pub shape: u32,
     /// Host ports of one of them.
     pub ports: Vec<HostPort>,
     /// Positions in the snapshot, in binding order.
@@ -42,9 +47,9 @@ pub struct Part {
     /// The class it belongs to.
     pub base: usize,
     /// Options that suit it.
-    pub options: BitSet<OptionId>,
+    pub options: SetId,
     /// Nodes that suit it.
-    pub nodes: BitSet<NodeId>,
+    pub nodes: SetId,
     /// Its pods.
     pub pods: Vec<u32>,
     /// What its place means for rules over domains.
@@ -59,6 +64,8 @@ pub struct Part {
 pub struct Ground<'g> {
     /// Rules.
     pub rules: &'g Rules,
+    /// What each identity means for the dealing.
+    pub profiles: Vec<Profile>,
     /// Domains.
     pub domains: &'g Domains,
     /// Options.
@@ -71,91 +78,44 @@ pub struct Ground<'g> {
     pub rows: &'g IxVec<NodeId, u32>,
     /// Free room of destinations, `dims` wide.
     pub node_rooms: &'g [i64],
+    /// Distinct requests.
+    pub shapes: Vec<Vec<i64>>,
     /// Width of vectors.
     pub dims: usize,
 }
 
-/// A place for pods of one class.
-#[derive(Debug, Clone)]
-struct Place {
-    values: Vec<Value>,
-    /// How many pods fit; `None` where nodes can be bought.
-    capacity: Option<u64>,
-    has_free_room: bool,
-    cost: f64,
+/// What pods of one identity have to heed: rules with the position of their key among `keys`.
+#[derive(Debug, Default)]
+struct Heed {
+    keys: Vec<usize>,
+    /// Rules that the pods have.
+    owned: Vec<(usize, usize)>,
+    /// Rules that count the pods.
+    counted: Vec<(usize, usize)>,
+    /// Anti-affinity rules that speak of the pods.
+    against: Vec<(usize, usize)>,
+    /// Spreads that count the pods without being theirs: nothing tests where they go, so they go where it is emptiest.
+    even: Vec<(usize, usize)>,
+    /// Affinity rules that speak of the pods: those who follow.
+    followed: Vec<(usize, usize)>,
+    /// Spreads among `owned`.
+    spreads: Vec<(usize, usize)>,
+    /// Whether the pods must be near others.
+    together: bool,
 }
 
-/// What one class has to heed.
-struct Subject<'g> {
-    identity: &'g Identity,
-    /// Keys that matter, and the place of each rule's key among them.
-    keys: Vec<usize>,
-    /// Rules that its pods have, with the position of their key.
-    owned: Vec<(usize, usize)>,
-    /// Anti-affinity rules that speak of it, with the position of their key.
-    against: Vec<(usize, usize)>,
-    /// By owned rule: the values that count for a spread's minimum.
-    eligible: Vec<Vec<bool>>,
-    places: Vec<Place>,
-    dealt: BTreeMap<usize, Vec<u32>>,
-    next: usize,
+/// One class while it is being dealt.
+struct Subject {
+    base: usize,
+    places: Rc<Vec<Place>>,
+    /// How many pods have been dealt to each place.
+    taken: Vec<u64>,
+    costs: Vec<f64>,
+    /// The place of each pod dealt so far.
+    dealt: Vec<u32>,
 }
 
 impl Ground<'_> {
-    fn holds(&self, base: &Base, option: OptionId) -> bool {
-        let row = &self.table.options[option];
-        let affordable = row.uses.iter().all(|(stock, amount)| {
-            let left = self.table.stocks[*stock].left;
-            left >= 0 && *amount <= left
-        });
-        affordable
-            && base.options.contains(option)
-            && fits(
-                &base.demand,
-                &self.rooms[row.room.at() * self.dims..][..self.dims],
-            )
-    }
-
-    /// The places of a class over `keys`: those where some node can be bought or has room.
-    fn places(&self, base: &Base, keys: &[usize]) -> Vec<Place> {
-        let mut places: BTreeMap<Vec<Value>, Place> = BTreeMap::new();
-        let blank = |values: &Vec<Value>| Place {
-            values: values.clone(),
-            capacity: Some(0),
-            has_free_room: false,
-            cost: f64::INFINITY,
-        };
-        for option in base
-            .options
-            .iter()
-            .filter(|option| self.holds(base, *option))
-        {
-            let values: Vec<Value> = keys
-                .iter()
-                .map(|key| self.domains.keys[*key].options[option])
-                .collect();
-            let place = places.entry(values).or_insert_with_key(blank);
-            place.capacity = None;
-            place.cost = place.cost.min(self.table.options[option].cost);
-        }
-        for node in base.nodes.iter() {
-            let count = fit_count(
-                &base.demand,
-                &self.node_rooms[node.at() * self.dims..][..self.dims],
-            );
-            if count > 0 {
-                let values: Vec<Value> = keys
-                    .iter()
-                    .map(|key| self.domains.keys[*key].node(self.rows, node))
-                    .collect();
-                let place = places.entry(values).or_insert_with_key(blank);
-                place.has_free_room = true;
-                place.capacity = place.capacity.map(|held| held + u64::from(count));
-            }
-        }
-        places.into_values().collect()
-    }
-
     /// The values of a spread rule's key that count for its minimum (S-90): those of nodes that exist and pass its node
     /// filter, and of nodes that pods of this problem may cause and that pass it.
     fn eligible(&self, rule: usize, key: usize, wanted: &BitSet<OptionId>) -> Vec<bool> {
@@ -182,78 +142,107 @@ impl Ground<'_> {
         }
         passing.intersect_with(wanted);
         for option in passing.iter() {
+            let Some(value) = key.options[option].filter(|v| !eligible[*v as usize]) else {
+                continue;
+            };
             let taints = &self.table.taints[self.table.options[option].pair];
             let tolerated = tolerations
                 .as_ref()
                 .is_none_or(|held| untolerated(taints, held, false).is_none());
-            if let Some(value) = key.options[option].filter(|_| tolerated) {
-                eligible[value as usize] = true;
-            }
+            eligible[value as usize] = tolerated;
         }
         eligible
     }
 
-    fn subject<'s>(&'s self, base: &Base, wanted: &BitSet<OptionId>) -> Option<Subject<'s>> {
-        let identity = &self.rules.identities[base.identity];
+    /// The tally of every rule before anything is dealt. O(rules x (options + nodes)).
+    #[must_use]
+    pub fn tallies(&self, sets: &Sets, bases: &[Base], standing: &Standing) -> Vec<Tally> {
+        let wanted = wanted(self, sets, bases);
+        let rules = self.rules.rules.iter().zip(&standing.by_domain).enumerate();
+        rules
+            .map(|(at, (rule, counts))| {
+                let key = self.domains.key_of[at];
+                let eligible = key.map(|key| self.eligible(at, key, &wanted));
+                Tally::new(rule, counts, eligible.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    fn heed(&self, profile: &Profile) -> Heed {
         let keyed = |rule: &usize| self.domains.key_of[*rule].map(|key| (*rule, key));
-        let owned: Vec<(usize, usize)> = identity.owned.iter().filter_map(keyed).collect();
-        let spoken: Vec<(usize, usize)> = identity
-            .member
-            .iter()
-            .filter(|rule| matches!(self.rules.rules[**rule].kind, Kind::Affinity | Kind::Anti))
-            .filter_map(keyed)
-            .collect();
-        let mut keys: Vec<usize> = owned.iter().chain(&spoken).map(|(_, key)| *key).collect();
+        let kind = |rule: usize| &self.rules.rules[rule].kind;
+        let owned: Vec<(usize, usize)> = profile.owned.iter().filter_map(keyed).collect();
+        let counted: Vec<(usize, usize)> = profile.counted.iter().filter_map(keyed).collect();
+        let mut keys: Vec<usize> = owned.iter().chain(&counted).map(|(_, key)| *key).collect();
         keys.sort_unstable();
         keys.dedup();
-        if keys.is_empty() {
-            return None;
-        }
         let place_of = |(rule, key): &(usize, usize)| (*rule, keys.binary_search(key).unwrap_or(0));
-        let is_anti = |rule: usize| self.rules.rules[rule].kind == Kind::Anti;
-        Some(Subject {
-            identity,
-            eligible: owned
-                .iter()
-                .map(|(rule, key)| self.eligible(*rule, *key, wanted))
-                .collect(),
-            owned: owned.iter().map(place_of).collect(),
-            against: spoken
-                .iter()
-                .filter(|(rule, _)| is_anti(*rule))
-                .map(place_of)
-                .collect(),
-            places: self.places(base, &keys),
+        let owned: Vec<(usize, usize)> = owned.iter().map(place_of).collect();
+        let counted: Vec<(usize, usize)> = counted.iter().map(place_of).collect();
+        let chosen = |from: &[(usize, usize)], which: &dyn Fn(usize) -> bool| {
+            let all = from.iter().copied();
+            all.filter(|(rule, _)| which(*rule)).collect::<Vec<_>>()
+        };
+        let is_spread = |rule: usize| matches!(kind(rule), Kind::Spread { .. });
+        Heed {
+            against: chosen(&counted, &|rule| *kind(rule) == Kind::Anti),
+            even: chosen(&counted, &|rule| is_spread(rule) && !profile.owns(rule)),
+            followed: chosen(&counted, &|rule| *kind(rule) == Kind::Affinity),
+            spreads: chosen(&owned, &is_spread),
+            together: owned.iter().any(|(rule, _)| *kind(*rule) == Kind::Affinity),
             keys,
-            dealt: BTreeMap::new(),
-            next: 0,
-        })
+            owned,
+            counted,
+        }
     }
 
     /// Deals the pods of `bases` out and returns the parts, in the order of the classes. Classes without rules over domains
-    /// come back whole.
+    /// come back whole. O(dealt pods x places x rules of the pod).
     #[must_use]
-    pub fn assign(&self, bases: &[Base], standing: &Standing) -> Vec<Part> {
-        let mut counts: Vec<Counts> = standing.by_domain.clone();
-        let wanted = self.wanted(bases);
-        let mut subjects: Vec<Option<Subject<'_>>> = bases
-            .iter()
-            .map(|base| self.subject(base, &wanted))
-            .collect();
-        let wishes = self.wishes(&subjects);
+    pub fn assign(&self, sets: &mut Sets, bases: &[Base], tallies: &[Tally]) -> Vec<Part> {
+        let heeds: Vec<Heed> = self.profiles.iter().map(|p| self.heed(p)).collect();
+        let mut tallies = tallies.to_vec();
+        let mut places = Places::default();
+        let mut subjects: Vec<Option<Subject>> = Vec::with_capacity(bases.len());
+        for (at, base) in bases.iter().enumerate() {
+            let heed = &heeds[base.identity];
+            subjects.push((!heed.keys.is_empty()).then(|| {
+                let list = places.of(self, sets, base, &heed.keys);
+                let cost = |place: &Place| match heed.together {
+                    true => place.cost_of(base.pods.len()),
+                    false => place.each,
+                };
+                Subject {
+                    base: at,
+                    taken: vec![0; list.len()],
+                    costs: list.iter().map(cost).collect(),
+                    places: list,
+                    dealt: Vec::new(),
+                }
+            }));
+        }
+        let wishes = self.wishes(&subjects, bases, &heeds);
+        let mut order: Vec<&mut Subject> = subjects.iter_mut().flatten().collect();
+        // Within a knot, pods with rules over host names go first: how the others share nodes is then all the same.
+        order.sort_by_key(|subject| {
+            let profile = &self.profiles[bases[subject.base].identity];
+            let over_hosts = |rule: &usize| self.domains.key_of[*rule].is_none();
+            (profile.phase, !profile.owned.iter().any(over_hosts))
+        });
         loop {
             let mut progress = false;
-            for (base, subject) in bases.iter().zip(&mut subjects) {
-                let Some(subject) = subject else { continue };
-                while subject.next < base.pods.len() {
-                    let waiting = base.pods.len() - subject.next;
-                    let Some(place) = self.choose(subject, &counts, &wishes, waiting as u64) else {
+            for subject in &mut order {
+                let base = &bases[subject.base];
+                let profile = &self.profiles[base.identity];
+                let heed = &heeds[base.identity];
+                while subject.dealt.len() < base.pods.len() {
+                    let waiting = base.pods.len() - subject.dealt.len();
+                    let Some(place) =
+                        self.choose(subject, profile, heed, &tallies, &wishes, waiting as u64)
+                    else {
                         break;
                     };
-                    self.record(subject, place, &mut counts);
-                    let pod = base.pods[subject.next];
-                    subject.dealt.entry(place).or_default().push(pod);
-                    subject.next += 1;
+                    self.record(subject, heed, place, &mut tallies);
                     progress = true;
                 }
             }
@@ -261,18 +250,21 @@ impl Ground<'_> {
                 break;
             }
         }
-        let mut parts = Vec::new();
+        let mut parts = Vec::with_capacity(bases.len());
         for (number, (base, subject)) in bases.iter().zip(subjects).enumerate() {
             match subject {
                 None => parts.push(Part {
                     base: number,
-                    options: base.options.clone(),
-                    nodes: base.nodes.clone(),
+                    options: base.options,
+                    nodes: base.nodes,
                     pods: base.pods.clone(),
                     stands: Vec::new(),
                     held_back: false,
                 }),
-                Some(subject) => self.parts(number, base, subject, &mut parts),
+                Some(subject) => {
+                    let heed = &heeds[base.identity];
+                    self.parts(sets, &mut places, number, base, heed, subject, &mut parts);
+                }
             }
         }
         parts
@@ -280,23 +272,30 @@ impl Ground<'_> {
 
     /// By affinity rule and value: how many classes with the rule could use that value. Targets prefer places where those
     /// who want to be near them can follow (W-19, W-23).
-    fn wishes(&self, subjects: &[Option<Subject<'_>>]) -> Vec<Vec<u32>> {
+    fn wishes(
+        &self,
+        subjects: &[Option<Subject>],
+        bases: &[Base],
+        heeds: &[Heed],
+    ) -> Vec<Vec<u32>> {
+        let values = |key: &Option<usize>| key.map_or(0, |key| self.domains.keys[key].values);
         let mut wishes: Vec<Vec<u32>> = self
             .domains
             .key_of
             .iter()
-            .map(|key| vec![0; key.map_or(0, |key| self.domains.keys[key].values)])
+            .map(|key| vec![0; values(key)])
             .collect();
         for subject in subjects.iter().flatten() {
-            for (rule, at) in &subject.owned {
+            let heed = &heeds[bases[subject.base].identity];
+            if !heed.together {
+                continue;
+            }
+            for (rule, at) in &heed.owned {
                 if self.rules.rules[*rule].kind != Kind::Affinity {
                     continue;
                 }
-                let mut values: Vec<u32> = subject
-                    .places
-                    .iter()
-                    .filter_map(|place| place.values[*at])
-                    .collect();
+                let places = subject.places.iter();
+                let mut values: Vec<u32> = places.filter_map(|place| place.values[*at]).collect();
                 values.sort_unstable();
                 values.dedup();
                 values
@@ -310,17 +309,38 @@ impl Ground<'_> {
     /// The best place for the next pod of `subject`, if its rules allow any.
     fn choose(
         &self,
-        subject: &Subject<'_>,
-        counts: &[Counts],
+        subject: &Subject,
+        profile: &Profile,
+        heed: &Heed,
+        tallies: &[Tally],
         wishes: &[Vec<u32>],
         waiting: u64,
     ) -> Option<usize> {
         let mut best: Option<(Rank, usize)> = None;
         for (at, place) in subject.places.iter().enumerate() {
-            if place.capacity == Some(0) || !self.allowed(subject, place, counts) {
+            let free = place.free.saturating_sub(subject.taken[at]);
+            if (free == 0 && !place.buyable) || !self.allowed(profile, heed, place, tallies) {
                 continue;
             }
-            let rank = self.rank(subject, place, counts, wishes, waiting);
+            let sum = |rules: &[(usize, usize)]| {
+                let seen = rules.iter().filter_map(|(rule, key)| {
+                    place.values[*key].map(|value| tallies[*rule].members[value as usize])
+                });
+                seen.sum::<u32>()
+            };
+            let followers = heed
+                .followed
+                .iter()
+                .filter_map(|(rule, key)| Some(wishes[*rule][place.values[*key]? as usize]));
+            let rank = Rank {
+                // Pods that must stay together start where all of them fit.
+                cramped: heed.together && !place.buyable && free < waiting,
+                uneven: sum(&heed.even),
+                followers: followers.sum(),
+                costs: free == 0,
+                cost: subject.costs[at],
+                crowd: sum(&heed.spreads),
+            };
             if best.as_ref().is_none_or(|(held, _)| rank.better_than(held)) {
                 best = Some((rank, at));
             }
@@ -328,189 +348,100 @@ impl Ground<'_> {
         best.map(|(_, at)| at)
     }
 
-    fn allowed(&self, subject: &Subject<'_>, place: &Place, counts: &[Counts]) -> bool {
-        let member = |rule: usize| subject.identity.member.binary_search(&rule).is_ok();
-        let own = subject
-            .owned
-            .iter()
-            .zip(&subject.eligible)
-            .all(|((rule, at), eligible)| {
-                let held = &counts[*rule];
-                let value = place.values[*at].map(|value| value as usize);
-                match (&self.rules.rules[*rule].kind, value) {
-                    (
-                        Kind::Spread {
-                            max_skew,
-                            min_domains,
-                            ..
-                        },
-                        Some(value),
-                    ) => {
-                        let counted = held
-                            .members
-                            .iter()
-                            .zip(eligible)
-                            .filter(|(_, counts)| **counts);
-                        let domains = counted.clone().count();
-                        let least = if domains < *min_domains as usize {
-                            0
-                        } else {
-                            counted.map(|(n, _)| *n).min().unwrap_or(0)
-                        };
-                        held.members[value] + u32::from(member(*rule))
-                            <= max_skew.saturating_add(least)
-                    }
-                    (Kind::Affinity, Some(value)) => {
-                        held.members[value] > 0 || (held.total == 0 && member(*rule))
-                    }
-                    (Kind::Anti, Some(value)) => held.members[value] == 0,
-                    (Kind::Anti, None) => true,
-                    (Kind::Spread { .. } | Kind::Affinity, None) => false,
+    fn allowed(&self, profile: &Profile, heed: &Heed, place: &Place, tallies: &[Tally]) -> bool {
+        let own = heed.owned.iter().all(|(rule, at)| {
+            let tally = &tallies[*rule];
+            let value = place.values[*at].map(|value| value as usize);
+            match (&self.rules.rules[*rule].kind, value) {
+                (Kind::Spread { .. }, Some(value)) => {
+                    tally.spread_allows(value, profile.counts(*rule))
                 }
-            });
-        own && subject.against.iter().all(|(rule, at)| {
-            place.values[*at].is_none_or(|value| counts[*rule].owners[value as usize] == 0)
+                (Kind::Affinity, Some(value)) => {
+                    tally.members[value] > 0 || (tally.total == 0 && profile.counts(*rule))
+                }
+                (Kind::Anti, Some(value)) => tally.members[value] == 0,
+                (Kind::Anti, None) => true,
+                (Kind::Spread { .. } | Kind::Affinity, None) => false,
+            }
+        });
+        own && heed.against.iter().all(|(rule, at)| {
+            place.values[*at].is_none_or(|value| tallies[*rule].owners[value as usize] == 0)
         })
     }
 
-    fn rank(
-        &self,
-        subject: &Subject<'_>,
-        place: &Place,
-        counts: &[Counts],
-        wishes: &[Vec<u32>],
-        waiting: u64,
-    ) -> Rank {
-        let mut crowd = 0;
-        let mut together = false;
-        for (rule, at) in &subject.owned {
-            match self.rules.rules[*rule].kind {
-                Kind::Spread { .. } => {
-                    crowd +=
-                        place.values[*at].map_or(0, |value| counts[*rule].members[value as usize]);
-                }
-                Kind::Affinity => together = true,
-                Kind::Anti => {}
+    fn record(&self, subject: &mut Subject, heed: &Heed, at: usize, tallies: &mut [Tally]) {
+        let place = &subject.places[at];
+        subject.dealt.push(u32::try_from(at).unwrap_or(u32::MAX));
+        subject.taken[at] += 1;
+        for (rule, key) in &heed.counted {
+            if let Some(value) = place.values[*key] {
+                tallies[*rule].add(value as usize);
             }
         }
-        let mut followers = 0;
-        for rule in &subject.identity.member {
-            if self.rules.rules[*rule].kind == Kind::Affinity
-                && let Some(key) = self.domains.key_of[*rule]
-                && let Ok(at) = subject.keys.binary_search(&key)
-                && let Some(value) = place.values[at]
-            {
-                followers += wishes[*rule][value as usize];
-            }
-        }
-        Rank {
-            crowd,
-            followers,
-            // Pods that must stay together start where all of them fit.
-            cramped: together && place.capacity.is_some_and(|capacity| capacity < waiting),
-            costs: !place.has_free_room,
-            cost: place.cost,
-        }
-    }
-
-    fn record(&self, subject: &mut Subject<'_>, place: usize, counts: &mut [Counts]) {
-        let place = &mut subject.places[place];
-        place.capacity = place.capacity.map(|left| left.saturating_sub(1));
-        for rule in &subject.identity.member {
-            let value = self.domains.key_of[*rule]
-                .and_then(|key| subject.keys.binary_search(&key).ok())
-                .and_then(|at| place.values[at]);
-            if let Some(value) = value {
-                counts[*rule].members[value as usize] += 1;
-                counts[*rule].total += 1;
-            }
-        }
-        for (rule, at) in &subject.owned {
+        for (rule, key) in &heed.owned {
             if let Some(value) =
-                place.values[*at].filter(|_| self.rules.rules[*rule].kind == Kind::Anti)
+                place.values[*key].filter(|_| self.rules.rules[*rule].kind == Kind::Anti)
             {
-                counts[*rule].owners[value as usize] += 1;
+                tallies[*rule].owners[value as usize] += 1;
             }
         }
     }
 
-    fn parts(&self, number: usize, base: &Base, subject: Subject<'_>, parts: &mut Vec<Part>) {
-        for (place, pods) in subject.dealt {
-            let values = &subject.places[place].values;
-            let mut options = base.options.clone();
-            for option in base.options.iter() {
-                let here = subject
-                    .keys
-                    .iter()
-                    .zip(values)
-                    .all(|(key, v)| self.domains.keys[*key].options[option] == *v);
-                if !here {
-                    options.remove(option);
-                }
-            }
-            let mut nodes = base.nodes.clone();
-            for node in base.nodes.iter() {
-                let here = subject
-                    .keys
-                    .iter()
-                    .zip(values)
-                    .all(|(key, v)| self.domains.keys[*key].node(self.rows, node) == *v);
-                if !here {
-                    nodes.remove(node);
-                }
-            }
-            let stands = self.stands(subject.identity, &subject.keys, values);
+    fn parts(
+        &self,
+        sets: &mut Sets,
+        places: &mut Places,
+        number: usize,
+        base: &Base,
+        heed: &Heed,
+        subject: Subject,
+        parts: &mut Vec<Part>,
+    ) {
+        let mut by_place: Vec<(u32, u32)> = subject
+            .dealt
+            .iter()
+            .copied()
+            .zip(base.pods.iter().copied())
+            .collect();
+        // Stable: the pods of a part stay in binding order.
+        by_place.sort_by_key(|(place, _)| *place);
+        for run in by_place.chunk_by(|a, b| a.0 == b.0) {
+            let values = &subject.places[run[0].0 as usize].values;
+            let (options, nodes) = places.sets_at(self, sets, base, &heed.keys, values);
             parts.push(Part {
                 base: number,
                 options,
                 nodes,
-                pods,
-                stands,
+                pods: run.iter().map(|(_, pod)| *pod).collect(),
+                stands: stands(heed, values),
                 held_back: false,
             });
         }
-        if subject.next < base.pods.len() {
-            parts.push(Part {
-                base: number,
-                options: BitSet::new(base.options.bound()),
-                nodes: BitSet::new(base.nodes.bound()),
-                pods: base.pods[subject.next..].to_vec(),
-                stands: Vec::new(),
-                held_back: true,
-            });
+        let dealt = subject.dealt.len();
+        if dealt < base.pods.len() {
+            parts.push(self.held_back(sets, number, base.pods[dealt..].to_vec()));
         }
     }
-}
 
-impl Ground<'_> {
-    /// What pods with `identity` mean for rules over domains when they stand at `values` of `keys`.
-    fn stands(&self, identity: &Identity, keys: &[usize], values: &[Value]) -> Vec<Stand> {
-        let mut stands = Vec::new();
-        for (rule, key) in self.domains.key_of.iter().enumerate() {
-            let owner = identity.owned.binary_search(&rule).is_ok();
-            let member = identity.member.binary_search(&rule).is_ok();
-            let at = key.and_then(|key| keys.binary_search(&key).ok());
-            if let (true, Some(value)) = (owner || member, at.and_then(|at| values[at])) {
-                let rule = u32::try_from(rule).unwrap_or(u32::MAX);
-                stands.push(Stand {
-                    rule,
-                    value,
-                    owner,
-                    member,
-                });
-            }
+    /// Pods for which no rule found a place.
+    pub(super) fn held_back(&self, sets: &mut Sets, base: usize, pods: Vec<u32>) -> Part {
+        Part {
+            base,
+            options: sets.options.intern(BitSet::new(self.table.options.len())),
+            nodes: sets.nodes.intern(BitSet::new(self.rows.len())),
+            pods,
+            stands: Vec::new(),
+            held_back: true,
         }
-        stands
     }
 
     /// The rules over domains as numbers, for the check after packing.
     #[must_use]
-    pub fn domain_rules(&self, bases: &[Base], standing: &Standing) -> Vec<DomainRule> {
-        let wanted = self.wanted(bases);
-        let rules = self.rules.rules.iter().zip(&standing.by_domain).enumerate();
+    pub fn domain_rules(&self, tallies: &[Tally]) -> Vec<DomainRule> {
+        let rules = self.rules.rules.iter().zip(tallies).enumerate();
         rules
-            .map(|(at, (rule, counts))| {
-                let standing = counts.members.clone();
+            .map(|(at, (rule, tally))| {
+                let standing = tally.members.clone();
                 match (&rule.kind, self.domains.key_of[at]) {
                     (
                         Kind::Spread {
@@ -518,11 +449,11 @@ impl Ground<'_> {
                             min_domains,
                             ..
                         },
-                        Some(key),
+                        Some(_),
                     ) => DomainRule::Spread {
                         max_skew: *max_skew,
                         min_domains: *min_domains,
-                        eligible: self.eligible(at, key, &wanted),
+                        eligible: tally.eligible().to_vec(),
                         standing,
                     },
                     (Kind::Affinity, Some(_)) => DomainRule::Affinity { standing },
@@ -531,41 +462,51 @@ impl Ground<'_> {
             })
             .collect()
     }
+}
 
-    /// The options that some class can use.
-    fn wanted(&self, bases: &[Base]) -> BitSet<OptionId> {
-        let mut wanted = BitSet::new(self.table.options.len());
-        if !self.domains.keys.is_empty() {
-            for base in bases {
-                for option in base
-                    .options
-                    .iter()
-                    .filter(|option| self.holds(base, *option))
-                {
-                    wanted.insert(option);
-                }
-            }
+/// What pods with `heed` mean for rules over domains when they stand at `values`, by rule.
+fn stands(heed: &Heed, values: &[Value]) -> Vec<Stand> {
+    let mut stands: Vec<Stand> = Vec::new();
+    for (member, (rule, key)) in heed
+        .counted
+        .iter()
+        .map(|at| (true, at))
+        .chain(heed.owned.iter().map(|at| (false, at)))
+    {
+        let rule = u32::try_from(*rule).unwrap_or(u32::MAX);
+        let Some(value) = values[*key] else { continue };
+        match stands.iter_mut().find(|stand| stand.rule == rule) {
+            Some(held) => held.owner = true,
+            None => stands.push(Stand {
+                rule,
+                value,
+                owner: !member,
+                member,
+            }),
         }
-        wanted
     }
+    stands.sort_unstable_by_key(|stand| stand.rule);
+    stands
 }
 
 /// How good a place is; compared field by field.
 #[derive(Debug, Clone, Copy)]
 struct Rank {
-    crowd: u32,
-    followers: u32,
     cramped: bool,
+    uneven: u32,
+    followers: u32,
     costs: bool,
     cost: f64,
+    crowd: u32,
 }
 
 impl Rank {
     fn better_than(&self, other: &Self) -> bool {
-        let key = |r: &Self| (r.cramped, r.crowd, std::cmp::Reverse(r.followers), r.costs);
+        let key = |r: &Self| (r.cramped, r.uneven, std::cmp::Reverse(r.followers), r.costs);
         key(self)
             .cmp(&key(other))
             .then_with(|| self.cost.total_cmp(&other.cost))
+            .then_with(|| self.crowd.cmp(&other.crowd))
             .is_lt()
     }
 }

@@ -1,18 +1,21 @@
 //! Rules over host names: what may share one node.
 //!
 //! A new node is always empty, so the least count over hosts is 0 and a spread of `maxSkew` n lets n selected pods on one
-//! node (S-93). Anti-affinity makes classes exclude each other. Affinity to pods that run restricts to their nodes; among
+//! node (S-93); pods that it speaks of but that can be bound later are not counted ([`phases`](super::phases)). Anti-affinity makes classes exclude each other. Affinity to pods that run restricts to their nodes; among
 //! pods that all wait, those that must share a node are bundled and placed as one (W-26).
 
 use std::collections::BTreeMap;
 
 use super::assign::{Base, Ground, Part};
 use super::domains::Standing;
+use super::phases::Profile;
 use super::rules::Kind;
 use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::problem::classes::clash;
-use crate::problem::{ClassId, HostShare, NodeId, fits};
+use crate::problem::sets::Sets;
+use crate::problem::{ClassId, HostShare, NodeId, SetId, fits};
 
 /// What the parts are to each other on one node.
 #[derive(Debug, Default)]
@@ -36,6 +39,7 @@ impl Ground<'_> {
     #[must_use]
     pub fn host_rules(
         &self,
+        sets: &mut Sets,
         bases: &[Base],
         parts: &mut Vec<Part>,
         standing: &Standing,
@@ -46,52 +50,35 @@ impl Ground<'_> {
         let mut result = HostRules::default();
         for rule in &hosts {
             match self.rules.rules[*rule].kind {
-                Kind::Anti => self.keep_apart(*rule, bases, parts, standing),
-                Kind::Affinity => self.keep_together(*rule, bases, parts, standing, &mut result),
+                Kind::Anti => self.keep_apart(*rule, sets, bases, parts, standing),
+                Kind::Affinity => {
+                    self.keep_together(*rule, sets, bases, parts, standing, &mut result);
+                }
                 Kind::Spread { .. } => {}
             }
         }
         result.bundled.resize(parts.len(), 0);
         result.excludes.resize(parts.len(), None);
-        result.shares.resize(parts.len(), Vec::new());
-        let mut group = 0;
-        for rule in hosts {
-            let owners = self.parts_with(bases, parts, |identity| {
-                identity.owned.binary_search(&rule).is_ok()
-            });
-            let members = self.parts_with(bases, parts, |identity| {
-                identity.member.binary_search(&rule).is_ok()
-            });
-            match self.rules.rules[rule].kind {
-                Kind::Anti => {
-                    for (owner, member) in owners
-                        .iter()
-                        .flat_map(|o| members.iter().map(move |m| (*o, *m)))
-                    {
-                        exclude(&mut result.excludes, owner, member);
-                        exclude(&mut result.excludes, member, owner);
-                    }
+        for rule in &hosts {
+            if self.rules.rules[*rule].kind == Kind::Anti {
+                let owners = self.parts_with(bases, parts, |profile| profile.owns(*rule));
+                let members = self.parts_with(bases, parts, |profile| profile.counts(*rule));
+                result.set_apart(&owners, &members);
+            }
+        }
+        let shares = self.host_shares(&hosts);
+        result.shares = parts
+            .iter()
+            .map(|part| shares.of[bases[part.base].identity].clone())
+            .collect();
+        for (group, rules) in shares.groups.iter().enumerate() {
+            let group = u32::try_from(group).unwrap_or(u32::MAX);
+            for (node, view) in self.rows.enumerate() {
+                let there = rules.iter().map(|rule| &standing.host_members[*rule]);
+                let most = there.filter_map(|hosts| hosts.get(view)).max();
+                if let Some(count) = most {
+                    result.standing.insert((node, group), *count);
                 }
-                Kind::Spread { max_skew, .. } if !owners.is_empty() => {
-                    for part in 0..parts.len() {
-                        let limit = owners.binary_search(&part).is_ok().then_some(max_skew);
-                        let weight = u32::from(members.binary_search(&part).is_ok());
-                        if limit.is_some() || weight > 0 {
-                            result.shares[part].push(HostShare {
-                                group,
-                                weight,
-                                limit,
-                            });
-                        }
-                    }
-                    for (node, view) in self.rows.enumerate() {
-                        if let Some(count) = standing.host_members[rule].get(view) {
-                            result.standing.insert((node, group), *count);
-                        }
-                    }
-                    group += 1;
-                }
-                Kind::Spread { .. } | Kind::Affinity => {}
             }
         }
         result
@@ -101,63 +88,163 @@ impl Ground<'_> {
         &self,
         bases: &[Base],
         parts: &[Part],
-        has: impl Fn(&super::rules::Identity) -> bool,
+        has: impl Fn(&Profile) -> bool,
     ) -> Vec<usize> {
-        let identity = |part: &Part| &self.rules.identities[bases[part.base].identity];
+        let by_identity: Vec<bool> = self.profiles.iter().map(has).collect();
         (0..parts.len())
-            .filter(|at| has(identity(&parts[*at])))
+            .filter(|at| by_identity[bases[parts[*at].base].identity])
             .collect()
     }
 
     /// Takes the nodes where a pod stands that an anti-affinity rule keeps apart, in either direction (S-95, S-96).
-    fn keep_apart(&self, rule: usize, bases: &[Base], parts: &mut [Part], standing: &Standing) {
-        for part in parts.iter_mut() {
-            let identity = &self.rules.identities[bases[part.base].identity];
-            let own = identity.owned.binary_search(&rule).is_ok();
-            let spoken_of = identity.member.binary_search(&rule).is_ok();
+    fn keep_apart(
+        &self,
+        rule: usize,
+        sets: &mut Sets,
+        bases: &[Base],
+        parts: &mut [Part],
+        standing: &Standing,
+    ) {
+        let there = |hosts: &BTreeMap<u32, u32>| {
+            let mut set: BitSet<NodeId> = BitSet::new(self.rows.len());
             for (node, view) in self.rows.enumerate() {
-                let stands =
-                    |hosts: &BTreeMap<u32, u32>| hosts.get(view).is_some_and(|count| *count > 0);
-                if (own && stands(&standing.host_members[rule]))
-                    || (spoken_of && stands(&standing.host_owners[rule]))
+                if hosts.get(view).is_some_and(|count| *count > 0) {
+                    set.insert(node);
+                }
+            }
+            set
+        };
+        let (members, owners) = (
+            there(&standing.host_members[rule]),
+            there(&standing.host_owners[rule]),
+        );
+        let mut known: FastMap<(SetId, bool, bool), SetId> = FastMap::default();
+        for part in parts.iter_mut() {
+            let profile = &self.profiles[bases[part.base].identity];
+            let (own, spoken_of) = (profile.owns(rule), profile.counts(rule));
+            if !((own && !members.is_empty()) || (spoken_of && !owners.is_empty())) {
+                continue;
+            }
+            part.nodes = *known
+                .entry((part.nodes, own, spoken_of))
+                .or_insert_with(|| {
+                    let mut nodes = sets.nodes.get(part.nodes).clone();
+                    if own {
+                        nodes.difference_with(&members);
+                    }
+                    if spoken_of {
+                        nodes.difference_with(&owners);
+                    }
+                    sets.nodes.intern(nodes)
+                });
+        }
+    }
+
+    /// How pods of each identity share a node as spreads over host names have it.
+    ///
+    /// Those who have such a rule and are counted by it are limited to `maxSkew`. Those who have one that does not count
+    /// them see only pods of their own knot, because the others are bound later; where a knot has many such kinds, they are
+    /// limited together, so that pods which ask for the same stay alike.
+    fn host_shares(&self, hosts: &[usize]) -> Shares {
+        let spread = |rule: &usize| match self.rules.rules[*rule].kind {
+            Kind::Spread { max_skew, .. } if self.domains.key_of[*rule].is_none() => Some(max_skew),
+            _ => None,
+        };
+        let owned = |profile: &Profile| -> Vec<(usize, u32)> {
+            let all = profile.owned.iter();
+            all.filter_map(|rule| Some((*rule, spread(rule)?)))
+                .collect()
+        };
+        let loose = |profile: &Profile| owned(profile).iter().any(|(r, _)| !profile.counts(*r));
+        let mut knots: BTreeMap<u32, (usize, bool)> = BTreeMap::new();
+        for profile in self.profiles.iter().filter(|p| !owned(p).is_empty()) {
+            let held = knots.entry(profile.knot).or_insert((0, false));
+            held.0 += 1;
+            held.1 |= loose(profile);
+        }
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        let mut group_of: FastMap<(Option<u32>, usize), u32> = FastMap::default();
+        let mut group = |knot: Option<u32>, rule: usize, groups: &mut Vec<Vec<usize>>| {
+            *group_of.entry((knot, rule)).or_insert_with(|| {
+                groups.push(Vec::new());
+                u32::try_from(groups.len() - 1).unwrap_or(u32::MAX)
+            })
+        };
+        let mut of: Vec<Vec<HostShare>> = vec![Vec::new(); self.profiles.len()];
+        // Rules first, so that groups are numbered by them and not by the order of the pods.
+        for rule in hosts.iter().filter(|rule| spread(rule).is_some()) {
+            for (profile, shares) in self.profiles.iter().zip(&mut of) {
+                let own = owned(profile);
+                if own.is_empty() {
+                    continue;
+                }
+                let many = knots
+                    .get(&profile.knot)
+                    .is_some_and(|(n, l)| *l && *n > FEW_KINDS);
+                let limit = own.iter().find(|(r, _)| r == rule).map(|(_, skew)| *skew);
+                let weight = u32::from(profile.counts(*rule));
+                let mut add = |group: u32, weight: u32, limit: Option<u32>| match shares
+                    .iter_mut()
+                    .find(|share| share.group == group)
                 {
-                    part.nodes.remove(node);
+                    Some(held) => {
+                        held.limit = [held.limit, limit].into_iter().flatten().min();
+                    }
+                    None => shares.push(HostShare {
+                        group,
+                        weight,
+                        limit,
+                    }),
+                };
+                if (weight > 0 && limit.is_some()) || (!many && (weight > 0 || limit.is_some())) {
+                    let at = group(None, *rule, &mut groups);
+                    groups[at as usize] = vec![*rule];
+                    add(at, weight, limit);
+                }
+                if many && (limit.is_some() || weight > 0) {
+                    let at = group(Some(profile.knot), usize::MAX, &mut groups);
+                    if !groups[at as usize].contains(rule) {
+                        groups[at as usize].push(*rule);
+                    }
+                    // One of them is the pod itself.
+                    let alone = limit.filter(|_| weight == 0);
+                    add(at, 1, alone.map(|skew| skew.saturating_add(1)));
                 }
             }
         }
+        Shares { of, groups }
     }
 
     /// Affinity over host names: to pods that run, their nodes; else bundles.
     fn keep_together(
         &self,
         rule: usize,
+        sets: &mut Sets,
         bases: &[Base],
         parts: &mut Vec<Part>,
         standing: &Standing,
         result: &mut HostRules,
     ) {
-        let owners = self.parts_with(bases, parts, |identity| {
-            identity.owned.binary_search(&rule).is_ok()
-        });
+        let owners = self.parts_with(bases, parts, |profile| profile.owns(rule));
         if owners.is_empty() {
             return;
         }
         if standing.host_members[rule].values().any(|count| *count > 0) {
             for owner in owners {
                 let part = &mut parts[owner];
-                part.options.clear();
+                let mut nodes = sets.nodes.get(part.nodes).clone();
                 for (node, view) in self.rows.enumerate() {
                     if !standing.host_members[rule].contains_key(view) {
-                        part.nodes.remove(node);
+                        nodes.remove(node);
                     }
                 }
+                part.nodes = sets.nodes.intern(nodes);
+                part.options = sets.options.intern(BitSet::new(self.table.options.len()));
             }
             return;
         }
         result.bundled.resize(parts.len(), 0);
-        let members = self.parts_with(bases, parts, |identity| {
-            identity.member.binary_search(&rule).is_ok()
-        });
+        let members = self.parts_with(bases, parts, |profile| profile.counts(rule));
         let own_target = owners
             .iter()
             .any(|owner| members.binary_search(owner).is_ok());
@@ -171,7 +258,7 @@ impl Ground<'_> {
                 .collect()
         };
         loop {
-            let mut bundle = Bundle::new(self, bases, parts);
+            let mut bundle = Bundle::new(self, sets, bases, parts);
             if !own_target {
                 let Some(target) = targets.pop() else { break };
                 if bundle.add(target, result.bundled[target]) == 0 {
@@ -213,34 +300,44 @@ impl Ground<'_> {
                 continue;
             }
             let rest = part.pods.split_off(kept);
-            let (options, nodes) = (
-                BitSet::new(part.options.bound()),
-                BitSet::new(part.nodes.bound()),
-            );
-            let held = Part {
-                base: part.base,
-                options,
-                nodes,
-                pods: rest,
-                stands: Vec::new(),
-                held_back: true,
-            };
+            let held = self.held_back(sets, part.base, rest);
             parts.push(held);
         }
         result.bundled.resize(parts.len(), 0);
     }
 }
 
-fn exclude(excludes: &mut [Option<BitSet<ClassId>>], a: usize, b: usize) {
-    let bound = excludes.len();
-    excludes[a]
-        .get_or_insert_with(|| BitSet::new(bound))
-        .insert(ClassId::new(b));
+impl HostRules {
+    /// Keeps every part of `owners` apart from every part of `members`.
+    pub(in crate::problem) fn set_apart(&mut self, owners: &[usize], members: &[usize]) {
+        let bound = self.excludes.len();
+        for (from, to) in [(owners, members), (members, owners)] {
+            let mut set = BitSet::new(bound);
+            to.iter().for_each(|part| set.insert(ClassId::new(*part)));
+            for part in from {
+                self.excludes[*part]
+                    .get_or_insert_with(|| BitSet::new(bound))
+                    .union_with(&set);
+            }
+        }
+    }
+}
+
+/// How many kinds of pods with spreads over host names that speak of each other are told apart on one node.
+const FEW_KINDS: usize = 8;
+
+/// What identities mean for groups whose number on one node is limited.
+struct Shares {
+    /// By identity.
+    of: Vec<Vec<HostShare>>,
+    /// By group: the rules it stands for.
+    groups: Vec<Vec<usize>>,
 }
 
 /// Pods gathered for one node.
 struct Bundle<'b> {
     ground: &'b Ground<'b>,
+    sets: &'b Sets,
     bases: &'b [Base],
     parts: &'b [Part],
     content: Vec<(usize, u32)>,
@@ -248,9 +345,10 @@ struct Bundle<'b> {
 }
 
 impl<'b> Bundle<'b> {
-    fn new(ground: &'b Ground<'b>, bases: &'b [Base], parts: &'b [Part]) -> Self {
+    fn new(ground: &'b Ground<'b>, sets: &'b Sets, bases: &'b [Base], parts: &'b [Part]) -> Self {
         Self {
             ground,
+            sets,
             bases,
             parts,
             content: Vec::new(),
@@ -261,12 +359,12 @@ impl<'b> Bundle<'b> {
     /// Whether pods of the two parts can never share a node: their ports clash, or anti-affinity keeps them apart.
     fn clash(&self, a: usize, b: usize) -> bool {
         let base = |part: usize| &self.bases[self.parts[part].base];
-        let identity = |part: usize| &self.ground.rules.identities[base(part).identity];
+        let profile = |part: usize| &self.ground.profiles[base(part).identity];
         let repels = |x: usize, y: usize| {
-            identity(x).owned.iter().any(|rule| {
+            profile(x).owned.iter().any(|rule| {
                 self.ground.domains.key_of[*rule].is_none()
                     && self.ground.rules.rules[*rule].kind == Kind::Anti
-                    && identity(y).member.binary_search(rule).is_ok()
+                    && profile(y).counts(*rule)
             })
         };
         clash(&base(a).ports, &base(b).ports) || repels(a, b) || repels(b, a)
@@ -290,17 +388,17 @@ impl<'b> Bundle<'b> {
         {
             return 0;
         }
-        let demand = &self.bases[self.parts[part].base].demand;
+        let demand = &self.ground.shapes[self.bases[self.parts[part].base].shape as usize];
         let mut total = self.total.clone();
         total
             .iter_mut()
             .zip(demand)
             .for_each(|(sum, need)| *sum = sum.saturating_add(*need));
-        let mut options = self.parts[part].options.clone();
-        let mut nodes = self.parts[part].nodes.clone();
+        let mut options = self.sets.options.get(self.parts[part].options).clone();
+        let mut nodes = self.sets.nodes.get(self.parts[part].nodes).clone();
         for (other, _) in &self.content {
-            options.intersect_with(&self.parts[*other].options);
-            nodes.intersect_with(&self.parts[*other].nodes);
+            options.intersect_with(self.sets.options.get(self.parts[*other].options));
+            nodes.intersect_with(self.sets.nodes.get(self.parts[*other].nodes));
         }
         let dims = self.ground.dims;
         let on_new = options.iter().any(|option| {

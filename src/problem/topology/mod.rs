@@ -16,5 +16,7 @@
 pub mod assign;
 pub mod domains;
 pub mod host;
-
+pub mod phases;
+pub mod places;
 pub mod rules;
+pub mod tally;

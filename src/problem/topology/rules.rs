@@ -59,6 +59,27 @@ pub struct Scope {
 }
 
 impl Rule {
+    /// The rule that `constraint` of `pod` states, whether it is required or preferred.
+    #[must_use]
+    pub fn spread(pod: &Pod, constraint: &TopologySpreadConstraint) -> Self {
+        let more = [(&constraint.match_label_keys, SelectorOperator::In)];
+        let honours = |policy| policy == NodeInclusionPolicy::Honor;
+        Self {
+            kind: Kind::Spread {
+                max_skew: constraint.max_skew,
+                min_domains: constraint.min_domains.unwrap_or(1),
+                nodes: honours(constraint.node_affinity_policy).then(|| node_terms(&pod.spec)),
+                tolerations: honours(constraint.node_taints_policy)
+                    .then(|| pod.spec.tolerations.clone()),
+            },
+            key: Name::from(normalize(&constraint.topology_key)),
+            scope: vec![Scope {
+                namespaces: BTreeSet::from([Name::clone(&pod.namespace)]),
+                selector: extended(constraint.label_selector.as_ref(), &pod.labels, more),
+            }],
+        }
+    }
+
     /// Whether the rule speaks of pods in `namespace` with `labels`.
     #[must_use]
     pub fn selects(&self, namespace: &str, labels: &Labels) -> bool {
@@ -132,14 +153,34 @@ pub struct Rules {
     pub identities: Vec<Identity>,
     ids: BTreeMap<Rule, usize>,
     identity_ids: BTreeMap<Identity, usize>,
-    namespaces: BTreeMap<Name, Labels>,
-    owned: FastMap<(usize, usize, usize), usize>,
+    namespaces: Namespaces,
+    owned: FastMap<Key, usize>,
     owned_lists: Vec<Vec<usize>>,
+    members: FastMap<(usize, usize), Arc<Vec<usize>>>,
     known: FastMap<(usize, usize, usize), usize>,
 }
 
+/// Addresses of a specification and a namespace, and of labels where rules take over some of them (S-84).
+type Key = (usize, usize, Option<usize>);
+
 fn address<T>(shared: &Arc<T>) -> usize {
     Arc::as_ptr(shared).cast::<u8>().addr()
+}
+
+fn namespace(pod: &Pod) -> usize {
+    Name::as_ptr(&pod.namespace).cast::<u8>().addr()
+}
+
+/// Whether some rule takes values over from the pod's own labels (S-84).
+fn takes_labels(spec: &PodSpec) -> bool {
+    let takes = |term: &PodAffinityTerm| {
+        !term.match_label_keys.is_empty() || !term.mismatch_label_keys.is_empty()
+    };
+    spec.topology_spread
+        .iter()
+        .any(|c| !c.match_label_keys.is_empty())
+        || spec.affinity.pod_required.iter().any(takes)
+        || spec.affinity.anti_required.iter().any(takes)
 }
 
 fn has_rules(spec: &PodSpec) -> bool {
@@ -163,23 +204,7 @@ impl Rules {
         if !snapshot.pods.iter().any(|pod| has_rules(&pod.spec)) {
             return rules;
         }
-        for namespace in &snapshot.namespaces {
-            rules
-                .namespaces
-                .insert(Name::clone(&namespace.name), namespace.labels.clone());
-        }
-        for pod in &snapshot.pods {
-            if !rules.namespaces.contains_key(&pod.namespace) {
-                rules
-                    .namespaces
-                    .insert(Name::clone(&pod.namespace), Labels::new());
-            }
-        }
-        for (name, labels) in &mut rules.namespaces {
-            if labels.get("kubernetes.io/metadata.name").is_none() {
-                labels.set("kubernetes.io/metadata.name", Name::clone(name));
-            }
-        }
+        rules.namespaces = Namespaces::new(snapshot);
         for (position, pod) in snapshot.pods.iter().enumerate() {
             if has_rules(&pod.spec) && !pod.is_finished() {
                 let waiting = waits(u32::try_from(position).unwrap_or(u32::MAX), pod);
@@ -216,12 +241,10 @@ impl Rules {
         self.rules.is_empty()
     }
 
-    fn key(pod: &Pod) -> (usize, usize, usize) {
-        (
-            address(&pod.spec),
-            address(&pod.labels),
-            Name::as_ptr(&pod.namespace).cast::<u8>().addr(),
-        )
+    /// What the rules that a pod has depend on.
+    fn key(pod: &Pod) -> Key {
+        let own_labels = takes_labels(&pod.spec).then(|| address(&pod.labels));
+        (address(&pod.spec), namespace(pod), own_labels)
     }
 
     fn collect(&mut self, pod: &Pod, waiting: bool) {
@@ -253,14 +276,14 @@ impl Rules {
         let mut all = Vec::new();
         for constraint in &spec.topology_spread {
             if constraint.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule {
-                all.push(spread(pod, constraint));
+                all.push(Rule::spread(pod, constraint));
             }
         }
         let together: Vec<Scope> = spec
             .affinity
             .pod_required
             .iter()
-            .map(|term| self.scope(pod, term))
+            .map(|term| self.namespaces.scope(pod, term))
             .collect();
         for term in &spec.affinity.pod_required {
             let key = Name::from(normalize(&term.topology_key));
@@ -271,40 +294,9 @@ impl Rules {
             });
         }
         for term in &spec.affinity.anti_required {
-            let key = Name::from(normalize(&term.topology_key));
-            all.push(Rule {
-                kind: Kind::Anti,
-                key,
-                scope: vec![self.scope(pod, term)],
-            });
+            all.push(self.namespaces.rule(Kind::Anti, pod, term));
         }
         all
-    }
-
-    /// S-85: the pod's own namespace, or those listed and those selected.
-    fn scope(&self, pod: &Pod, term: &PodAffinityTerm) -> Scope {
-        let mut namespaces: BTreeSet<Name> = term.namespaces.iter().map(Name::clone).collect();
-        match &term.namespace_selector {
-            Some(selector) => {
-                let chosen = self
-                    .namespaces
-                    .iter()
-                    .filter(|(_, labels)| selector.matches(labels));
-                namespaces.extend(chosen.map(|(name, _)| Name::clone(name)));
-            }
-            None if namespaces.is_empty() => {
-                namespaces.insert(Name::clone(&pod.namespace));
-            }
-            None => {}
-        }
-        let more = [
-            (&term.match_label_keys, SelectorOperator::In),
-            (&term.mismatch_label_keys, SelectorOperator::NotIn),
-        ];
-        Scope {
-            namespaces,
-            selector: extended(term.label_selector.as_ref(), &pod.labels, more),
-        }
     }
 
     /// The identity of `pod`: which rules it has and which speak of it. O(1) for pods like one seen before, else
@@ -313,17 +305,24 @@ impl Rules {
         if self.rules.is_empty() {
             return 0;
         }
-        let key = Self::key(pod);
-        if let Some(id) = self.known.get(&key) {
+        let address = (address(&pod.spec), address(&pod.labels), namespace(pod));
+        if let Some(id) = self.known.get(&address) {
             return *id;
         }
+        let owned = has_rules(&pod.spec).then(|| self.owned.get(&Self::key(pod)));
+        let owned = owned.flatten().map(|at| self.owned_lists[*at].clone());
+        let members = match self.members.get(&(address.1, address.2)) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let found = Arc::new(self.members(&pod.namespace, &pod.labels));
+                self.members
+                    .insert((address.1, address.2), Arc::clone(&found));
+                found
+            }
+        };
         let mut identity = Identity {
-            owned: self
-                .owned
-                .get(&key)
-                .map(|at| self.owned_lists[*at].clone())
-                .unwrap_or_default(),
-            member: self.members(&pod.namespace, &pod.labels),
+            owned: owned.unwrap_or_default(),
+            member: members.to_vec(),
         };
         identity.owned.sort_unstable();
         let next = self.identities.len();
@@ -331,7 +330,7 @@ impl Rules {
         if id == next {
             self.identities.push(identity);
         }
-        self.known.insert(key, id);
+        self.known.insert(address, id);
         id
     }
 
@@ -371,22 +370,63 @@ impl Rules {
     }
 }
 
-fn spread(pod: &Pod, constraint: &TopologySpreadConstraint) -> Rule {
-    let more = [(&constraint.match_label_keys, SelectorOperator::In)];
-    let honours = |policy| policy == NodeInclusionPolicy::Honor;
-    Rule {
-        kind: Kind::Spread {
-            max_skew: constraint.max_skew,
-            min_domains: constraint.min_domains.unwrap_or(1),
-            nodes: honours(constraint.node_affinity_policy).then(|| node_terms(&pod.spec)),
-            tolerations: honours(constraint.node_taints_policy)
-                .then(|| pod.spec.tolerations.clone()),
-        },
-        key: Name::from(normalize(&constraint.topology_key)),
-        scope: vec![Scope {
-            namespaces: BTreeSet::from([Name::clone(&pod.namespace)]),
-            selector: extended(constraint.label_selector.as_ref(), &pod.labels, more),
-        }],
+/// The labels of every namespace, the name label included.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Namespaces(BTreeMap<Name, Labels>);
+
+impl Namespaces {
+    /// The namespaces of `snapshot`, those that only pods name among them.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot) -> Self {
+        let mut all = BTreeMap::new();
+        for namespace in &snapshot.namespaces {
+            all.insert(Name::clone(&namespace.name), namespace.labels.clone());
+        }
+        for pod in &snapshot.pods {
+            if !all.contains_key(&pod.namespace) {
+                all.insert(Name::clone(&pod.namespace), Labels::new());
+            }
+        }
+        for (name, labels) in &mut all {
+            if labels.get("kubernetes.io/metadata.name").is_none() {
+                labels.set("kubernetes.io/metadata.name", Name::clone(name));
+            }
+        }
+        Self(all)
+    }
+
+    /// The rule of one (anti-)affinity term of `pod`.
+    #[must_use]
+    pub fn rule(&self, kind: Kind, pod: &Pod, term: &PodAffinityTerm) -> Rule {
+        Rule {
+            kind,
+            key: Name::from(normalize(&term.topology_key)),
+            scope: vec![self.scope(pod, term)],
+        }
+    }
+
+    /// S-85: the pod's own namespace, or those listed and those selected.
+    fn scope(&self, pod: &Pod, term: &PodAffinityTerm) -> Scope {
+        let mut namespaces: BTreeSet<Name> = term.namespaces.iter().map(Name::clone).collect();
+        match &term.namespace_selector {
+            Some(selector) => {
+                let chosen = self.0.iter().filter(|(_, labels)| selector.matches(labels));
+                namespaces.extend(chosen.map(|(name, _)| Name::clone(name)));
+            }
+            None if namespaces.is_empty() => {
+                namespaces.insert(Name::clone(&pod.namespace));
+            }
+            None => {}
+        }
+        let more = [
+            (&term.match_label_keys, SelectorOperator::In),
+            (&term.mismatch_label_keys, SelectorOperator::NotIn),
+        ];
+        Scope {
+            namespaces,
+            selector: extended(term.label_selector.as_ref(), &pod.labels, more),
+        }
     }
 }
 

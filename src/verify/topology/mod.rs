@@ -6,12 +6,17 @@
 //!
 //! - spread that holds in the final state is accepted with a warning where no order was found;
 //! - affinity is judged apart from spread, so that a violation is named after its own cause.
+//!
+//! Preferences break no rule, but [the plan's figures](preferences) on them must be right.
 
 mod anti;
+mod preferences;
 mod rules;
 mod search;
 mod state;
 mod terms;
+
+use crate::plan::Plan;
 
 use super::bookkeeping::Assignment;
 use super::report::{Kind, Report, Violation};
@@ -34,9 +39,15 @@ struct Placed {
 }
 
 /// Judges all rules between pods.
-pub(super) fn check(cluster: &Cluster<'_>, assignment: &Assignment, report: &mut Report) {
+pub(super) fn check(
+    cluster: &Cluster<'_>,
+    assignment: &Assignment,
+    plan: &Plan,
+    report: &mut Report,
+) {
     let placed = placed_pods(cluster, assignment);
     anti::check(cluster, &placed, report);
+    preferences::check(cluster, &placed, plan, report);
     let rules = Rules::new(cluster, &placed);
     if rules.is_empty() {
         return;

@@ -10,6 +10,7 @@ use super::Placed;
 use super::rules::{Rule, Rules};
 use super::state::State;
 use crate::base::rng::Rng;
+use crate::model::label::HOSTNAME;
 
 /// How many orders of each kind are tried.
 const ATTEMPTS: u64 = 30;
@@ -25,6 +26,8 @@ const MOST_TESTS: u64 = 5_000_000;
 enum Ranking {
     /// Domains take turns, as far as can be told beforehand.
     Turns,
+    /// Pods with rules over host names first, then the emptiest domain.
+    HostsFirst,
     /// Emptiest domain first.
     Load,
     /// Pods with several rules over different keys first.
@@ -41,6 +44,7 @@ impl Ranking {
     fn of(attempt: u64) -> Self {
         match attempt {
             0 => Self::Turns,
+            1 => Self::HostsFirst,
             _ => match attempt / 2 % 5 {
                 0 => Self::Load,
                 1 => Self::MostRules,
@@ -148,7 +152,10 @@ impl<'r> Search<'r> {
         }
         let batch = late.len() / 100 + 1;
         let ranks = self.fixed_ranks(ranking, &mut rng);
-        let rank_anew = !matches!(ranking, Ranking::Turns | Ranking::Load);
+        let rank_anew = !matches!(
+            ranking,
+            Ranking::Turns | Ranking::HostsFirst | Ranking::Load
+        );
         let mut waiting = self.owners.clone();
         while !waiting.is_empty() && self.tests.get() <= MOST_TESTS {
             let one_at_a_time = rank_anew && waiting.len() < FEW;
@@ -222,7 +229,7 @@ impl<'r> Search<'r> {
                     ranks[at] = noise(bound);
                 }
             }
-            Ranking::Load | Ranking::MostRules => {}
+            Ranking::HostsFirst | Ranking::Load | Ranking::MostRules => {}
         }
         ranks
     }
@@ -232,6 +239,14 @@ impl<'r> Search<'r> {
         let load = || state.load(self.rules, p);
         match ranking {
             Ranking::Turns | Ranking::Random => (fixed[at], 0, at),
+            Ranking::HostsFirst => {
+                let over_hosts = |rule: &Rule| match *rule {
+                    Rule::Spread(rule) => self.rules.spreads[rule].key.as_ref() == HOSTNAME,
+                    Rule::Affinity(_) => false,
+                };
+                let others = !self.rules.owned(p.class).iter().any(over_hosts);
+                (i64::from(others), load(), at)
+            }
             Ranking::Load => (load(), 0, at),
             Ranking::MostRules => {
                 let rules = i64::try_from(self.rules.owned(p.class).len()).unwrap_or(0);

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use tetrapod::explain::reason::Reason;
+use tetrapod::disruption::consolidate;
+use tetrapod::disruption::policy::EconomicPolicy;
+use tetrapod::explain::reason::{Code, Reason};
 use tetrapod::model::cluster::Snapshot;
 use tetrapod::model::pod::Pod;
 use tetrapod::plan::{ExistingPlacement, NodesToAdd, Plan, PlannedClaim};
@@ -11,7 +13,9 @@ use tetrapod::plan::{ExistingPlacement, NodesToAdd, Plan, PlannedClaim};
 use super::Planned;
 use crate::args::{ExplainArgs, Format, Target};
 use crate::output::{Fatal, print, print_json};
+use crate::table::counted;
 use crate::text::explain::render;
+use crate::text::money::hourly;
 
 /// Why one object is treated as it is: what the plan does with it, and the reason trees that concern it.
 #[derive(Debug, Serialize)]
@@ -95,7 +99,37 @@ fn explain(planned: &Planned<'_>, target: &Target) -> Result<Explanation, Fatal>
         Some(why) if pending(&why) && !why.parts.is_empty() => why.parts,
         why => why.into_iter().collect(),
     };
+    if let Some(name) = &target.node {
+        explanation.reasons.extend(fate(snapshot, name));
+    }
     Ok(explanation)
+}
+
+/// Why `tetrapod consolidate` takes the node away or leaves it; nothing for nodes that Karpenter does not manage.
+fn fate(snapshot: &Snapshot, name: &str) -> Option<Reason> {
+    let answer = consolidate(snapshot, &EconomicPolicy);
+    let going = answer
+        .commands
+        .iter()
+        .find(|command| command.candidates.iter().any(|c| c.node.as_ref() == name));
+    if let Some(command) = going {
+        let message = format!(
+            "it goes: {} of {} ({} -> {} $/h for them together)",
+            command.decision(),
+            counted(command.candidates.len(), "node", "nodes"),
+            hourly(command.price_before),
+            hourly(command.price_after),
+        );
+        return Some(Reason::new("consolidation", Code::Disrupted, message));
+    }
+    let subject = format!("Node {name}");
+    let mut stay = answer
+        .stays
+        .into_iter()
+        .find(|stay| stay.subject == subject && stay.code != Code::Unmanaged)?;
+    stay.subject = "consolidation".to_owned();
+    stay.message = format!("it stays: {}", stay.message);
+    Some(stay)
 }
 
 fn missing(object: &str) -> Fatal {

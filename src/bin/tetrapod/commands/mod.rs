@@ -1,10 +1,13 @@
 //! One module per command.
 
 pub(crate) mod check;
+pub(crate) mod consolidate;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod plan;
 pub(crate) mod preflight;
+pub(crate) mod rehearse;
+pub(crate) mod scale;
 
 use std::process::ExitCode;
 

@@ -6,9 +6,9 @@ use tetrapod::model::cluster::Snapshot;
 use tetrapod::model::price::Price;
 use tetrapod::plan::{Plan, PlannedClaim, Unschedulable};
 
-use super::WIDTH;
 use super::money::{gap_percent, hourly, hourly_or_unknown, monthly};
 use super::reason::{nearest_miss, tree};
+use super::{WIDTH, apart};
 use crate::table::{Align, Table, counted, thousands, wrapped};
 use crate::workload::Workloads;
 
@@ -39,6 +39,7 @@ pub(crate) fn render(snapshot: &Snapshot, plan: &Plan, detail: Detail) -> String
         out.push_str("\nWhere pods go\n");
         out.push_str(&destinations(plan, &workloads, detail));
     }
+    out.push_str(&apart::sections(plan));
     if !plan.unschedulable.is_empty() {
         out.push_str("\nStays pending\n");
         out.push_str(&pending(plan, &workloads, detail));
@@ -58,7 +59,7 @@ fn headline(plan: &Plan) -> String {
     let existing: usize = plan.existing_nodes.iter().map(|e| e.pods.len()).sum();
     let bought: usize = plan.new_node_claims.iter().map(|c| c.pods.len()).sum();
     let total = totals.scheduled + totals.unschedulable;
-    if total == 0 {
+    if total == 0 && plan.new_node_claims.is_empty() {
         return "No pod is pending; nothing to buy.\n".to_owned();
     }
     let verb = |count: usize, one: &str, many: &str| {
@@ -90,14 +91,24 @@ fn headline(plan: &Plan) -> String {
             thousands(&totals.unschedulable.to_string())
         ));
     }
-    let mut out = format!(
-        "{} pending: {}.\n",
-        counted(total, "pod", "pods"),
-        parts.join(", ")
-    );
+    let mut out = match total {
+        0 => "No pod is pending; capacity buffers need room.\n".to_owned(),
+        _ => format!(
+            "{} pending: {}.\n",
+            counted(total, "pod", "pods"),
+            parts.join(", ")
+        ),
+    };
     if !plan.new_node_claims.is_empty() {
         out.push_str(&wrapped(&cost(plan), WIDTH, ""));
         out.push('\n');
+    }
+    if let Some(figures) = plan.preferences.filter(|figures| figures.weight_total > 0) {
+        out.push_str(&format!(
+            "Preferences met: {} of {} by weight; meeting more would cost more or was not found.\n",
+            thousands(&figures.weight_met.to_string()),
+            thousands(&figures.weight_total.to_string())
+        ));
     }
     out
 }

@@ -1,0 +1,84 @@
+//! The whole way from a snapshot to commands in one call, and what repeating it leads to.
+
+use super::apply::apply;
+use super::cluster::Cluster;
+use super::policy::Policy;
+use super::stays::stays;
+use crate::model::cluster::Snapshot;
+use crate::plan::command::Command;
+use crate::plan::disruption::{Converged, Disruption};
+use crate::scheduler::Capacity;
+
+/// How many rounds [`converge`] takes at most.
+const MAX_STEPS: usize = 1_000;
+
+/// Decides which nodes of `snapshot` go, and why each other node stays.
+///
+/// ```
+/// use tetrapod::disruption::consolidate;
+/// use tetrapod::disruption::policy::EconomicPolicy;
+/// use tetrapod::model::cluster::Snapshot;
+///
+/// let answer = consolidate(&Snapshot::default(), &EconomicPolicy);
+/// assert!(answer.commands.is_empty());
+/// ```
+pub fn consolidate(snapshot: &Snapshot, policy: &dyn Policy) -> Disruption {
+    let capacity = Capacity::new(snapshot);
+    let cluster = Cluster::new(snapshot, &capacity);
+    let commands = policy.commands(&cluster);
+    let price_before = cluster.price();
+    let saved = carried_out(policy, &commands)
+        .iter()
+        .map(|command| command.price_before - command.price_after);
+    let price_after = price_before - saved.sum();
+    let (stays, next_look) = stays(&cluster, carried_out(policy, &commands));
+    Disruption {
+        commands,
+        stays,
+        price_before,
+        price_after,
+        next_look,
+        converge: None,
+    }
+}
+
+/// The commands that are carried out before the next decision.
+fn carried_out<'k>(policy: &dyn Policy, commands: &'k [Command]) -> &'k [Command] {
+    let count = if policy.alternatives() {
+        1
+    } else {
+        commands.len()
+    };
+    &commands[..count.min(commands.len())]
+}
+
+/// Decides, [applies](apply) and decides again until there is no command. Returns the figures and the snapshot at the end.
+#[must_use]
+pub fn converge(snapshot: &Snapshot, policy: &dyn Policy) -> (Converged, Snapshot) {
+    let mut result = Converged::default();
+    let mut current = snapshot.clone();
+    for step in 0..=MAX_STEPS {
+        let capacity = Capacity::new(&current);
+        let cluster = Cluster::new(&current, &capacity);
+        if step == 0 {
+            result.price_start = cluster.price();
+            result.nodes_start = cluster.nodes();
+        }
+        result.price_end = cluster.price();
+        result.nodes_end = cluster.nodes();
+        let commands = policy.commands(&cluster);
+        if commands.is_empty() || step == MAX_STEPS {
+            result.settled = commands.is_empty();
+            break;
+        }
+        let carried_out = carried_out(policy, &commands);
+        result.steps += 1;
+        for command in carried_out {
+            result.pod_moves += command.evictions;
+            result.nodes_disrupted += command.candidates.len();
+        }
+        let next = apply(&current, carried_out);
+        current = next;
+    }
+    (result, current)
+}

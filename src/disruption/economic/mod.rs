@@ -1,0 +1,285 @@
+//! Our own policy: the whole cluster at once, by what is saved over a horizon after the cost of moving (M-21).
+//!
+//! One pass: empty nodes go (after their room has been offered to nobody: they have no pods to place); drifted nodes go,
+//! oldest first, their pods to nodes that are not drifted (W-23); then the [search](search). Pods that wait already get
+//! the free room they need first and are not mixed in (W-19). The result is cut into commands that do not depend on each
+//! other (W-16).
+
+pub mod pack;
+mod parts;
+pub mod search;
+
+use crate::base::index::Ix as _;
+use crate::problem::{ClassId, NodeId};
+use crate::solver::whatif::{Slot, World};
+
+use super::DisruptionReason;
+use super::budget;
+use super::build::{Builder, Draft};
+use super::candidate::{Assessor, Candidate, Class, drifted_since};
+use super::cluster::Cluster;
+use crate::plan::command::{Command, Method};
+use pack::{Allowed, Packer, Places};
+use search::Search;
+
+/// Plans one cluster.
+#[derive(Debug)]
+pub struct Economic<'c, 'a> {
+    cluster: &'c Cluster<'a>,
+    assessor: Assessor<'c, 'a>,
+    packer: Packer,
+}
+
+/// Room that pods which wait already will take.
+type Reserved = Vec<Vec<(ClassId, u32)>>;
+
+impl<'c, 'a> Economic<'c, 'a> {
+    /// A planner for `cluster`.
+    #[must_use]
+    pub fn new(cluster: &'c Cluster<'a>) -> Self {
+        Self {
+            assessor: Assessor::new(cluster),
+            packer: Packer::new(cluster),
+            cluster,
+        }
+    }
+
+    fn budgets(&self, reason: DisruptionReason, taken: &[u32]) -> Vec<u32> {
+        let counts = budget::counts(&self.cluster.views.nodes, |_| false);
+        let pools = self.cluster.snapshot.node_pools.iter().zip(taken);
+        pools
+            .map(|(pool, taken)| {
+                let held = counts.get(&pool.name).copied().unwrap_or_default();
+                let allowed = budget::allowed(pool, reason, self.cluster.now, held);
+                allowed.nodes.saturating_sub(*taken)
+            })
+            .collect()
+    }
+
+    fn pool_at(&self, candidate: &Candidate<'a>) -> usize {
+        let pools = &self.cluster.snapshot.node_pools;
+        pools
+            .iter()
+            .position(|pool| std::ptr::eq(&raw const *pool, candidate.pool))
+            .unwrap_or(0)
+    }
+
+    fn candidates(&self, class: Class) -> Vec<Candidate<'a>> {
+        (0..self.cluster.views.nodes.len())
+            .map(NodeId::new)
+            .filter_map(|node| self.assessor.assess(node, class).ok())
+            .collect()
+    }
+
+    /// The commands of one pass.
+    #[must_use]
+    pub fn commands(&self) -> Vec<Command> {
+        let mut commands = Vec::new();
+        let mut taken = vec![0u32; self.cluster.snapshot.node_pools.len()];
+        let mut world = World::new(&self.cluster.what);
+        let drifted = self.all_forced();
+        let mut destinations: Vec<Slot> = self
+            .cluster
+            .what
+            .problem
+            .nodes
+            .ids()
+            .filter(|node| {
+                let view = self.cluster.node(*node);
+                let usable = view.claim.is_none() || view.initialized;
+                view.is_destination() && usable && !drifted.iter().any(|c| c.node == *node)
+            })
+            .map(Slot::of)
+            .collect();
+        let graceful = self.candidates(Class::Graceful);
+        let reserved = self.reserve(&mut world, &destinations);
+
+        let empty = self.empty(&graceful, &mut taken, &reserved);
+        for candidate in &empty {
+            world.remove(Slot::of(candidate.node));
+        }
+        if !empty.is_empty() {
+            let draft = Draft {
+                reason: DisruptionReason::Empty,
+                method: Method::Emptiness,
+                candidates: empty.clone(),
+                purchases: Vec::new(),
+                existing: Vec::new(),
+            };
+            let builder = Builder::new(self.cluster, self.assessor.pdbs());
+            commands.push(builder.command(&draft, &world));
+        }
+        let mark = world.mark();
+        let before = taken.clone();
+        let (mut gone, stuck) = self.drift(&mut world, &drifted, &destinations, &mut taken);
+        if !stuck.is_empty() {
+            // Drifted nodes that have to stay may take pods after all.
+            world.undo(mark);
+            taken = before;
+            destinations.extend(stuck);
+            gone = self
+                .drift(&mut world, &drifted, &destinations, &mut taken)
+                .0;
+        }
+
+        let movable: Vec<Candidate<'a>> = graceful
+            .iter()
+            .filter(|c| !world.is_gone(Slot::of(c.node)))
+            .filter(|c| {
+                !c.pods.is_empty()
+                    && c.price.is_some()
+                    && self.assessor.not_consolidatable(c).is_none()
+                    && self.assessor.not_underutilized(c, true).is_none()
+            })
+            .cloned()
+            .collect();
+        let left = self.budgets(DisruptionReason::Underutilized, &taken);
+        let search = Search::new(self.cluster, &self.packer, &movable, destinations);
+        let state = search.run(&world, &left);
+        let mut leaving: Vec<&Candidate<'a>> = gone;
+        leaving.extend(
+            movable
+                .iter()
+                .filter(|c| state.world.is_gone(Slot::of(c.node))),
+        );
+        commands.extend(self.parts(&state.world, &leaving, &reserved));
+        for (order, command) in commands.iter_mut().enumerate() {
+            command.order = u32::from(order > 0 && command.method == Method::Emptiness);
+        }
+        commands
+    }
+
+    /// Gives pods that wait already the free room they fit into, so that nobody else plans with it (W-19).
+    fn reserve(&self, world: &mut World<'c>, destinations: &[Slot]) -> Reserved {
+        let node_of = &self.cluster.views.node_use.node_of;
+        let mut places = Places::new(&self.packer, world, destinations);
+        for (position, class) in self.cluster.what.class_of.iter().enumerate() {
+            let number = u32::try_from(position).unwrap_or(u32::MAX);
+            let waits = node_of
+                .get(&number)
+                .is_none_or(|node| self.cluster.views.nodes[*node as usize].deleting);
+            if let Some(class) = class.filter(|_| waits) {
+                let allowed = Allowed {
+                    new: false,
+                    spot: false,
+                    solver: None,
+                    limit: None,
+                };
+                let mark = world.mark();
+                if !self.packer.pack(world, &[(class, 1)], &mut places, allowed) {
+                    world.undo(mark);
+                }
+            }
+        }
+        world
+            .slots()
+            .map(|slot| world.content(slot).to_vec())
+            .collect()
+    }
+
+    /// Nodes without pods that move, as far as budgets go, the dearest first (D-31, D-32).
+    fn empty<'d>(
+        &self,
+        candidates: &'d [Candidate<'a>],
+        taken: &mut [u32],
+        reserved: &Reserved,
+    ) -> Vec<&'d Candidate<'a>> {
+        let mut left = self.budgets(DisruptionReason::Empty, taken);
+        let mut empty: Vec<&Candidate<'a>> = candidates
+            .iter()
+            .filter(|c| c.pods.is_empty() && reserved[c.node.at()].is_empty())
+            .filter(|c| self.assessor.not_consolidatable(c).is_none())
+            .collect();
+        empty.sort_by(|a, b| b.price.cmp(&a.price).then_with(|| a.node.cmp(&b.node)));
+        empty.retain(|candidate| {
+            let at = self.pool_at(candidate);
+            let some = left[at] > 0;
+            if some {
+                left[at] -= 1;
+                taken[at] += 1;
+            }
+            some
+        });
+        empty
+    }
+
+    /// Why `candidate` goes whatever it costs: it is drifted, or its life ends before a new node could start (W-22).
+    fn forced(&self, candidate: &Candidate<'_>) -> Option<DisruptionReason> {
+        if candidate.pool.replicas.is_some() {
+            return None;
+        }
+        if drifted_since(candidate.claim).is_some() {
+            return Some(DisruptionReason::Drifted);
+        }
+        let start = self.cluster.snapshot.options.node_start_time;
+        let end = candidate.claim.created?.plus(candidate.claim.expire_after?);
+        (self.cluster.now < end && self.cluster.now.plus(start) >= end)
+            .then_some(DisruptionReason::Expired)
+    }
+
+    /// Nodes that go whatever it costs: empty ones first, then those that drifted first.
+    fn all_forced(&self) -> Vec<Candidate<'a>> {
+        let mut drifted: Vec<(crate::base::time::Timestamp, Candidate<'a>)> = self
+            .candidates(Class::Eventual)
+            .into_iter()
+            .filter(|c| self.forced(c).is_some())
+            .map(|c| (drifted_since(c.claim).unwrap_or(self.cluster.now), c))
+            .collect();
+        drifted.sort_by(|a, b| {
+            (!a.1.pods.is_empty(), a.0, a.1.node).cmp(&(!b.1.pods.is_empty(), b.0, b.1.node))
+        });
+        drifted
+            .into_iter()
+            .map(|(_, candidate)| candidate)
+            .collect()
+    }
+
+    /// Takes drifted nodes away as far as budgets go and places exist (D-90): those that went, and those whose pods have no
+    /// other place.
+    fn drift<'d>(
+        &self,
+        world: &mut World<'c>,
+        drifted: &'d [Candidate<'a>],
+        destinations: &[Slot],
+        taken: &mut [u32],
+    ) -> (Vec<&'d Candidate<'a>>, Vec<Slot>) {
+        let mut left = self.budgets(DisruptionReason::Drifted, taken);
+        let mut gone = Vec::new();
+        let mut stuck = Vec::new();
+        for candidate in drifted {
+            let at = self.pool_at(candidate);
+            let slot = Slot::of(candidate.node);
+            let budgeted = self.forced(candidate) == Some(DisruptionReason::Drifted);
+            if (budgeted && left[at] == 0) || world.is_gone(slot) || destinations.contains(&slot) {
+                continue;
+            }
+            let Some(content) = candidate.content.as_ref() else {
+                stuck.push(slot);
+                continue;
+            };
+            let mark = world.mark();
+            world.remove(slot);
+            let open: Vec<Slot> = destinations
+                .iter()
+                .copied()
+                .chain(world.slots().skip(world.existing()))
+                .collect();
+            let mut places = Places::new(&self.packer, world, &open);
+            let allowed = Allowed {
+                new: true,
+                spot: true,
+                solver: None,
+                limit: None,
+            };
+            if self.packer.pack(world, content, &mut places, allowed) {
+                left[at] = left[at].saturating_sub(u32::from(budgeted));
+                taken[at] += 1;
+                gone.push(candidate);
+            } else {
+                world.undo(mark);
+                stuck.push(slot);
+            }
+        }
+        (gone, stuck)
+    }
+}

@@ -1,0 +1,218 @@
+//! A plan cut into commands that do not depend on each other (W-16).
+//!
+//! Nodes belong together when one bought node takes pods of both, or when their pods are counted by one rule over domains.
+//! A part that does not pay by itself is left out: nobody else relies on what it would have freed.
+
+use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
+use crate::base::index::Ix as _;
+use crate::disruption::DisruptionReason;
+use crate::disruption::build::{Builder, Dealer, Draft, Purchase};
+use crate::disruption::candidate::Candidate;
+use crate::disruption::karpenter::balanced::Totals;
+use crate::model::price::Price;
+use crate::plan::command::{Command, Method};
+use crate::problem::{ClassId, NodeId, OptionId};
+use crate::solver::whatif::{Slot, World};
+
+use super::{Economic, Reserved};
+
+/// Sets that are joined.
+struct Joined(Vec<usize>);
+
+impl Joined {
+    fn new(len: usize) -> Self {
+        Self((0..len).collect())
+    }
+
+    fn root(&mut self, mut at: usize) -> usize {
+        while self.0[at] != at {
+            self.0[at] = self.0[self.0[at]];
+            at = self.0[at];
+        }
+        at
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.0[a.max(b)] = a.min(b);
+    }
+}
+
+impl<'a> Economic<'_, 'a> {
+    /// The commands that lead to `world`, in which `leaving` are gone.
+    pub(super) fn parts(
+        &self,
+        world: &World<'_>,
+        leaving: &[&Candidate<'a>],
+        reserved: &Reserved,
+    ) -> Vec<Command> {
+        let mut owner: FastMap<u32, usize> = FastMap::default();
+        for (at, candidate) in leaving.iter().enumerate() {
+            for pod in &candidate.placed {
+                owner.insert(*pod, at);
+            }
+        }
+        let mut dealer = Dealer::new(self.cluster, leaving, false);
+        let rules = self.cluster.what.between.rules.len();
+        let bought: Vec<Slot> = world
+            .slots()
+            .skip(world.existing())
+            .filter(|slot| !world.is_gone(*slot))
+            .collect();
+        let mut sets = Joined::new(leaving.len() + bought.len() + rules);
+        let mut purchases: Vec<Vec<u32>> = Vec::with_capacity(bought.len());
+        for (at, slot) in bought.iter().enumerate() {
+            let pods = dealer.deal(world.content(*slot));
+            for pod in &pods {
+                if let Some(node) = owner.get(pod) {
+                    sets.join(*node, leaving.len() + at);
+                }
+            }
+            purchases.push(pods);
+        }
+        let mut existing: Vec<(NodeId, Vec<u32>)> = Vec::new();
+        for slot in world.slots().take(world.existing()) {
+            if world.is_gone(slot) || world.content(slot).is_empty() {
+                continue;
+            }
+            let added = less(world.content(slot), &reserved[slot.at()]);
+            existing.push((NodeId::new(slot.at()), dealer.deal(&added)));
+        }
+        self.join_by_rules(world, leaving, &mut sets, leaving.len() + bought.len());
+
+        let totals = Totals::new(self.cluster, &self.all_candidates());
+        let mut commands = Vec::new();
+        let builder = Builder::new(self.cluster, self.assessor.pdbs());
+        let mut roots: Vec<usize> = (0..leaving.len()).map(|at| sets.root(at)).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        for root in roots {
+            let members: Vec<usize> = (0..leaving.len())
+                .filter(|at| sets.root(*at) == root)
+                .collect();
+            let candidates: Vec<&Candidate<'a>> = members.iter().map(|at| leaving[*at]).collect();
+            let before: Price = candidates.iter().filter_map(|c| c.price).sum();
+            let mine: Vec<usize> = (0..bought.len())
+                .filter(|at| sets.root(leaving.len() + at) == root)
+                .collect();
+            let after: Price = mine
+                .iter()
+                .filter_map(|at| world.bought(bought[*at]))
+                .filter_map(|b| world.problem().options[b.option].price)
+                .sum();
+            let reasons = candidates.iter().filter_map(|c| self.forced(c));
+            let forced = reasons.min();
+            let drifted = forced.is_some();
+            let purchases = mine
+                .iter()
+                .filter_map(|at| {
+                    let allowed = self.allowed(world, bought[*at], before - after, drifted)?;
+                    Some((allowed, purchases[*at].clone()))
+                })
+                .collect();
+            let own = |pods: &[u32]| -> Vec<u32> {
+                let here = |pod: &&u32| owner.get(*pod).is_some_and(|at| members.contains(at));
+                pods.iter().filter(here).copied().collect()
+            };
+            let draft = Draft {
+                reason: forced.unwrap_or(DisruptionReason::Underutilized),
+                method: match forced {
+                    Some(DisruptionReason::Drifted) => Method::Drift,
+                    Some(_) => Method::Expire,
+                    None => Method::Plan,
+                },
+                existing: existing
+                    .iter()
+                    .map(|(node, pods)| (*node, own(pods)))
+                    .filter(|(_, pods)| !pods.is_empty())
+                    .collect(),
+                purchases,
+                candidates,
+            };
+            let approved =
+                totals.approve_prices(&draft.candidates, before.as_f64(), after.as_f64());
+            let command = builder.command(&draft, world);
+            if drifted || (command.net_saving > Price::ZERO && approved) {
+                commands.push(command);
+            }
+        }
+        commands
+    }
+
+    fn all_candidates(&self) -> Vec<Candidate<'a>> {
+        let balanced = |pool: &crate::model::node_pool::NodePool| {
+            pool.consolidation_policy == crate::model::node_pool::ConsolidationPolicy::Balanced
+        };
+        if self.cluster.snapshot.node_pools.iter().any(balanced) {
+            self.candidates(crate::disruption::candidate::Class::Graceful)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Nodes whose pods are counted by one rule over domains, or follow each other, stay together.
+    fn join_by_rules(
+        &self,
+        world: &World<'_>,
+        leaving: &[&Candidate<'a>],
+        sets: &mut Joined,
+        first_rule: usize,
+    ) {
+        let between = &self.cluster.what.between;
+        for (at, candidate) in leaving.iter().enumerate() {
+            for (class, _) in candidate.content.iter().flatten() {
+                if world.counts().is_steady(*class) {
+                    continue;
+                }
+                for rule in between.owned[*class].iter().chain(&between.member[*class]) {
+                    sets.join(at, first_rule + *rule as usize);
+                }
+            }
+        }
+    }
+
+    /// What else a bought node could be without the command losing its point.
+    fn allowed(
+        &self,
+        world: &World<'_>,
+        slot: Slot,
+        saving: Price,
+        any_price: bool,
+    ) -> Option<Purchase> {
+        let problem = world.problem();
+        let chosen = world.bought(slot)?.option;
+        let price = problem.options[chosen].price?;
+        let spot = self.packer.is_spot(chosen);
+        let mut allowed = BitSet::new(problem.options.len());
+        let fine = |option: &OptionId| {
+            let other = problem.options[*option].price;
+            (spot || !self.packer.is_spot(*option))
+                && other.is_some_and(|other| any_price || other < price + saving)
+                && world.could_be(slot, *option)
+        };
+        problem.pools[problem.options[chosen].pool]
+            .options
+            .iter()
+            .filter(fine)
+            .for_each(|option| allowed.insert(option));
+        allowed.insert(chosen);
+        Some(Purchase {
+            slot,
+            chosen,
+            allowed,
+        })
+    }
+}
+
+/// `content` without what was there before.
+fn less(content: &[(ClassId, u32)], before: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
+    content
+        .iter()
+        .filter_map(|(class, count)| {
+            let held = before.iter().find(|(other, _)| other == class);
+            let left = count.saturating_sub(held.map_or(0, |(_, n)| *n));
+            (left > 0).then_some((*class, left))
+        })
+        .collect()
+}

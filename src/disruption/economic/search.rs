@@ -1,0 +1,515 @@
+//! Which nodes go: looked for over the whole cluster at once.
+//!
+//! A step takes some nodes away, bought ones too, finds places for all their pods, and is kept if it pays. Steps are tried
+//! in three ways: nodes one by one, whose pods fit elsewhere or on something cheaper (W-3, W-18); small groups (W-1, W-2,
+//! W-4, W-7); and the wasteful part of the cluster in one go, packed by the solver. What the horizon is worth, what an
+//! eviction costs and what starting a node costs is in the objective (M-21), so the same search serves all of them.
+
+use super::pack::{Allowed, Packer, Places};
+use crate::base::index::Ix as _;
+use crate::base::rng::Rng;
+use crate::disruption::candidate::Candidate;
+use crate::disruption::cluster::Cluster;
+use crate::model::instance_type::CapacityType;
+use crate::model::options::{Effort, Options};
+use crate::model::price::Price;
+use crate::problem::{ClassId, OptionId};
+use crate::solver::whatif::{Slot, World};
+
+/// Seed of the choice of groups.
+const SEED: u64 = 0x7e7a;
+
+/// Up to how many nodes a cluster is small.
+const SMALL: usize = 64;
+
+/// After how many steps lists of places are cleared of what is full.
+const COMPACT_AFTER: usize = 32;
+
+/// How much is tried.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    /// Groups at most.
+    groups: u32,
+    /// Pods placed while trying groups, at most.
+    placements: usize,
+    /// How the solver packs many pods.
+    solver: Effort,
+}
+
+impl Work {
+    fn of(effort: Effort, pods: usize) -> Self {
+        let small = pods <= 2_000;
+        match effort {
+            Effort::Fast => Self {
+                groups: 0,
+                placements: 0,
+                solver: Effort::Fast,
+            },
+            Effort::Balanced => Self {
+                groups: 2_000,
+                placements: 60_000,
+                solver: if small {
+                    Effort::Balanced
+                } else {
+                    Effort::Fast
+                },
+            },
+            Effort::Thorough => Self {
+                groups: 50_000,
+                placements: 5_000_000,
+                solver: Effort::Balanced,
+            },
+        }
+    }
+}
+
+/// What counts: dollars over the horizon, in 10^-15 dollar-milliseconds, then evictions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Objective {
+    cost: i128,
+    evictions: usize,
+}
+
+/// Dollars per hour and per eviction in one currency.
+#[derive(Debug, Clone, Copy)]
+struct Rates {
+    horizon: i128,
+    start: i128,
+    eviction: i128,
+}
+
+impl Rates {
+    fn of(options: &Options) -> Self {
+        Self {
+            horizon: i128::from(options.horizon.as_millis().max(0)),
+            start: i128::from(options.node_start_time.as_millis().max(0)),
+            eviction: options.eviction_cost.as_femto().saturating_mul(3_600_000),
+        }
+    }
+
+    fn keep(self, price: Price) -> i128 {
+        price.as_femto().saturating_mul(self.horizon)
+    }
+
+    fn buy(self, price: Price) -> i128 {
+        price.as_femto().saturating_mul(self.horizon + self.start)
+    }
+}
+
+/// The state of a search.
+#[derive(Debug, Clone)]
+pub struct State<'c> {
+    /// The cluster as planned.
+    pub world: World<'c>,
+    /// Disruptions that each pool still allows, by position in the snapshot's pools.
+    budgets: Vec<u32>,
+    total: Objective,
+}
+
+/// Searches one cluster.
+#[derive(Debug)]
+pub struct Search<'s, 'c, 'a> {
+    cluster: &'c Cluster<'a>,
+    packer: &'s Packer,
+    candidates: &'s [Candidate<'a>],
+    /// Position of the candidate at each node.
+    at_node: Vec<Option<usize>>,
+    /// Position of each candidate's pool.
+    pools: Vec<usize>,
+    /// Existing nodes that take pods.
+    destinations: Vec<Slot>,
+    rates: Rates,
+    work: Work,
+}
+
+impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
+    /// A search among `candidates`; `destinations` are the existing nodes that may take pods.
+    #[must_use]
+    pub fn new(
+        cluster: &'c Cluster<'a>,
+        packer: &'s Packer,
+        candidates: &'s [Candidate<'a>],
+        destinations: Vec<Slot>,
+    ) -> Self {
+        let mut at_node = vec![None; cluster.views.nodes.len()];
+        for (at, candidate) in candidates.iter().enumerate() {
+            at_node[candidate.node.at()] = Some(at);
+        }
+        let pool_at = |candidate: &Candidate<'a>| {
+            let pools = &cluster.snapshot.node_pools;
+            pools
+                .iter()
+                .position(|pool| std::ptr::eq(&raw const *pool, candidate.pool))
+                .unwrap_or(0)
+        };
+        let pods = candidates.iter().map(|c| c.placed.len()).sum();
+        Self {
+            pools: candidates.iter().map(pool_at).collect(),
+            at_node,
+            destinations,
+            rates: Rates::of(&cluster.snapshot.options),
+            work: Work::of(cluster.snapshot.options.effort, pods),
+            cluster,
+            packer,
+            candidates,
+        }
+    }
+
+    /// The best state found from `world`. `budgets` are what pools still allow.
+    #[must_use]
+    pub fn run(&self, world: &World<'c>, budgets: &[u32]) -> State<'c> {
+        let start = State {
+            world: world.clone(),
+            budgets: budgets.to_vec(),
+            total: Objective::default(),
+        };
+        let units = self.units(&start);
+        // In a small cluster every start is searched to the end, in a large one the best of them.
+        let small = units.len() <= SMALL;
+        let mut best = start.clone();
+        self.improve(&mut best, small);
+        let mut sizes = vec![units.len()];
+        if units.len() > 4 && (small || self.rates.eviction > 0) {
+            sizes.push(units.len() / 2);
+        }
+        if small && units.len() > 4 {
+            sizes.push(units.len() * 3 / 4);
+        }
+        for size in sizes {
+            let mut other = start.clone();
+            let group = self.within_budgets(&other, &units[..size]);
+            if group.len() < 2 {
+                continue;
+            }
+            let allowed = Allowed {
+                new: true,
+                spot: self.spot_fits(&other, &group),
+                solver: Some(self.work.solver),
+                limit: None,
+            };
+            let mut places = self.places(&other);
+            if self.attempt(&mut other, &group, &mut places, allowed, true) {
+                self.improve(&mut other, small);
+                if other.total < best.total {
+                    best = other;
+                }
+            }
+        }
+        if !small {
+            self.groups(&mut best);
+        }
+        best
+    }
+
+    fn improve(&self, state: &mut State<'c>, thoroughly: bool) {
+        self.one_by_one(state, false);
+        self.one_by_one(state, true);
+        if thoroughly {
+            self.groups(state);
+        }
+    }
+
+    fn places(&self, state: &State<'c>) -> Places {
+        Places::new(self.packer, &state.world, &self.open(state))
+    }
+
+    fn candidate(&self, slot: Slot) -> Option<&'s Candidate<'a>> {
+        let at = self.at_node.get(slot.at()).copied().flatten()?;
+        self.candidates.get(at)
+    }
+
+    fn price(&self, state: &State<'c>, slot: Slot) -> Price {
+        let price = match state.world.bought(slot) {
+            Some(bought) => state.world.problem().options[bought.option].price,
+            None => self.cluster.prices[slot.at()],
+        };
+        price.unwrap_or(Price::ZERO)
+    }
+
+    /// All pods that would have to move if `slot` went.
+    fn content(&self, state: &State<'c>, slot: Slot, content: &mut Vec<(ClassId, u32)>) -> bool {
+        content.extend_from_slice(state.world.content(slot));
+        if state.world.bought(slot).is_some() {
+            return true;
+        }
+        let Some(own) = self.candidate(slot).and_then(|c| c.content.as_ref()) else {
+            return false;
+        };
+        content.extend_from_slice(own);
+        true
+    }
+
+    /// Nodes that may go, those that waste most of their price first.
+    fn units(&self, state: &State<'c>) -> Vec<Slot> {
+        let mut units: Vec<(f64, Slot)> = Vec::new();
+        for slot in state
+            .world
+            .slots()
+            .filter(|slot| !state.world.is_gone(*slot))
+        {
+            let mut content = Vec::new();
+            let movable = state.world.bought(slot).is_some() || self.candidate(slot).is_some();
+            if !movable || !self.content(state, slot, &mut content) {
+                continue;
+            }
+            let price = self.price(state, slot).as_f64();
+            if price > 0.0 {
+                units.push((self.packer.worth_of(&content) / price, slot));
+            }
+        }
+        units.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+        units.into_iter().map(|(_, slot)| slot).collect()
+    }
+
+    /// The first of `units` that the budgets let go together.
+    fn within_budgets(&self, state: &State<'c>, units: &[Slot]) -> Vec<Slot> {
+        let mut left = state.budgets.clone();
+        let spend = |slot: &Slot| match self.at_node.get(slot.at()).copied().flatten() {
+            None => true,
+            Some(at) => {
+                let held = &mut left[self.pools[at]];
+                let some = *held > 0;
+                *held = held.saturating_sub(1);
+                some
+            }
+        };
+        let mut spend = spend;
+        units.iter().copied().filter(|slot| spend(slot)).collect()
+    }
+
+    /// Slots with room for anything at all.
+    fn open(&self, state: &State<'c>) -> Vec<Slot> {
+        let bought = state.world.slots().skip(state.world.existing());
+        self.destinations
+            .iter()
+            .copied()
+            .chain(bought)
+            .filter(|slot| {
+                !state.world.is_gone(*slot) && state.world.room(*slot).iter().any(|left| *left > 0)
+            })
+            .collect()
+    }
+
+    /// D-57..D-59: spot nodes alone are replaced by spot nodes only where that is allowed, and with enough cheaper types.
+    fn spot_fits(&self, state: &State<'c>, group: &[Slot]) -> bool {
+        let options = &self.cluster.snapshot.options;
+        let on_spot = |slot: &Slot| {
+            self.candidate(*slot)
+                .is_some_and(|c| c.capacity_type == Some(CapacityType::Spot))
+        };
+        if group.iter().any(|slot| !on_spot(slot)) {
+            // A bought node stands for whatever it replaced.
+            return true;
+        }
+        if !options.feature_gates.spot_to_spot_consolidation {
+            return false;
+        }
+        if group.len() > 1 {
+            return true;
+        }
+        let Some(slot) = group.first().copied() else {
+            return false;
+        };
+        let mut content = Vec::new();
+        self.content(state, slot, &mut content)
+            && self.cheaper_spot_types(state, slot, &content)
+                >= options.spot_to_spot_min_types as usize
+    }
+
+    fn cheaper_spot_types(
+        &self,
+        state: &State<'c>,
+        slot: Slot,
+        content: &[(ClassId, u32)],
+    ) -> usize {
+        let problem = state.world.problem();
+        let price = self.price(state, slot);
+        let mut total = Vec::new();
+        crate::solver::holds::total_demand(problem, content, &mut total);
+        let mut pairs: Vec<_> = problem
+            .options
+            .enumerate()
+            .filter(|(id, row)| {
+                self.packer.is_spot(*id)
+                    && row.price.is_some_and(|held| held < price)
+                    && crate::problem::fits(&total, problem.room_of(row.room))
+                    && content
+                        .iter()
+                        .all(|(class, _)| problem.options_of(*class).contains(*id))
+            })
+            .map(|(_, row)| row.pair)
+            .collect();
+        pairs.dedup();
+        pairs.len()
+    }
+
+    /// Takes `group` away and finds places for its pods; kept if it pays, or in any case when `forced`.
+    fn attempt(
+        &self,
+        state: &mut State<'c>,
+        group: &[Slot],
+        places: &mut Places,
+        mut allowed: Allowed,
+        forced: bool,
+    ) -> bool {
+        let mut content = Vec::new();
+        let mut change = Objective::default();
+        let mut budgets: Option<Vec<u32>> = None;
+        let mut evictions = 0usize;
+        for slot in group {
+            if !self.content(state, *slot, &mut content) {
+                return false;
+            }
+            let price = self.price(state, *slot);
+            if state.world.bought(*slot).is_some() {
+                change.cost -= self.rates.buy(price);
+                continue;
+            }
+            change.cost -= self.rates.keep(price);
+            let Some(at) = self.at_node[slot.at()] else {
+                return false;
+            };
+            evictions += self.candidates[at].placed.len();
+            let left = budgets.get_or_insert_with(|| state.budgets.clone());
+            let held = &mut left[self.pools[at]];
+            if *held == 0 {
+                return false;
+            }
+            *held -= 1;
+        }
+        let moved = i128::try_from(evictions).unwrap_or(i128::MAX);
+        change.cost += self.rates.eviction.saturating_mul(moved);
+        if !forced {
+            if change.cost >= 0 {
+                return false;
+            }
+            let hours = (self.rates.horizon + self.rates.start).max(1);
+            let limit = Price::from_femto((-change.cost - 1).div_euclid(hours));
+            allowed.limit = Some(limit);
+        }
+        places.prepare(&state.world, &content);
+        let mark = state.world.mark();
+        let before = state.world.slots().count();
+        for slot in group {
+            state.world.remove(*slot);
+        }
+        if !self
+            .packer
+            .pack(&mut state.world, &content, places, allowed)
+        {
+            state.world.undo(mark);
+            return false;
+        }
+        for slot in state.world.slots().skip(before) {
+            self.downsize(&mut state.world, slot, allowed);
+            change.cost += self.rates.buy(self.price(state, slot));
+        }
+        if forced || change.cost < 0 {
+            state.total.cost += change.cost;
+            state.total.evictions += evictions;
+            if let Some(left) = budgets {
+                state.budgets = left;
+            }
+            places.extend(state.world.slots().skip(before));
+            return true;
+        }
+        state.world.undo(mark);
+        false
+    }
+
+    /// The cheapest option of the same pool that holds what the node holds.
+    fn downsize(&self, world: &mut World<'c>, slot: Slot, allowed: Allowed) {
+        let Some(bought) = world.bought(slot) else {
+            return;
+        };
+        let problem = world.problem();
+        let row = &problem.options[bought.option];
+        let mut cheaper: Vec<(Price, OptionId)> = problem.pools[row.pool]
+            .options
+            .iter()
+            .filter(|option| allowed.spot || !self.packer.is_spot(*option))
+            .filter_map(|option| Some((problem.options[option].price?, option)))
+            .filter(|(price, _)| row.price.is_some_and(|held| *price < held))
+            .collect();
+        cheaper.sort_unstable();
+        if let Some((_, option)) = cheaper
+            .into_iter()
+            .find(|(_, option)| world.could_be(slot, *option))
+        {
+            world.swap(slot, option);
+        }
+    }
+
+    /// Nodes one by one, the most wasteful first.
+    fn one_by_one(&self, state: &mut State<'c>, new: bool) {
+        let mut places = self.places(state);
+        let mut steps = 0usize;
+        for slot in self.units(state) {
+            if state.world.is_gone(slot) {
+                continue;
+            }
+            let allowed = Allowed {
+                new,
+                spot: new && self.spot_fits(state, &[slot]),
+                solver: None,
+                limit: None,
+            };
+            if self.attempt(state, &[slot], &mut places, allowed, false) {
+                steps += 1;
+                if steps.is_multiple_of(COMPACT_AFTER) {
+                    places.compact(&state.world);
+                }
+            }
+        }
+    }
+
+    /// Groups of a few nodes each, chosen by chance among the wasteful.
+    fn groups(&self, state: &mut State<'c>) {
+        let mut rng = Rng::new(SEED);
+        let mut units = self.units(state);
+        let mut places = self.places(state);
+        let mut placements = 0;
+        let mut idle = 0usize;
+        for _ in 0..self.work.groups {
+            if units.len() < 2 || placements > self.work.placements || idle > units.len() * 24 + 48
+            {
+                break;
+            }
+            let size = 2 + usize::try_from(rng.below(4)).unwrap_or(0);
+            let mut group: Vec<Slot> = Vec::with_capacity(size);
+            for _ in 0..size {
+                // The smaller of two draws: wasteful nodes stand first.
+                let bound = u64::try_from(units.len()).unwrap_or(u64::MAX);
+                let at = rng.below(bound).min(rng.below(bound));
+                let slot = units[usize::try_from(at).unwrap_or(0)];
+                if !group.contains(&slot) {
+                    group.push(slot);
+                }
+            }
+            if group.len() < 2 {
+                continue;
+            }
+            let mut content = Vec::new();
+            for slot in &group {
+                self.content(state, *slot, &mut content);
+            }
+            placements += content
+                .iter()
+                .map(|(_, n)| *n as usize)
+                .sum::<usize>()
+                .max(1);
+            let allowed = Allowed {
+                new: true,
+                spot: self.spot_fits(state, &group),
+                solver: None,
+                limit: None,
+            };
+            if self.attempt(state, &group, &mut places, allowed, false) {
+                units = self.units(state);
+                idle = 0;
+            } else {
+                idle += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Policies: who decides which nodes go (M-21).
+
+use super::cluster::Cluster;
+use super::economic::Economic;
+use super::karpenter::{Karpenter, Version};
+use crate::plan::command::Command;
+
+/// A way to decide which nodes of a cluster go.
+///
+/// The commands of one answer are alternatives or parts, as [`alternatives`](Policy::alternatives) says.
+pub trait Policy: std::fmt::Debug {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Whether the commands are alternatives from the same start, of which the first is carried out, and not parts of one
+    /// plan.
+    fn alternatives(&self) -> bool;
+
+    /// The commands for `cluster`.
+    fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command>;
+}
+
+/// Karpenter's methods, one command each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KarpenterPolicy {
+    /// Which version.
+    pub version: Version,
+}
+
+impl KarpenterPolicy {
+    /// The policy of `version`.
+    #[must_use]
+    pub fn new(version: Version) -> Self {
+        Self { version }
+    }
+}
+
+impl Policy for KarpenterPolicy {
+    fn name(&self) -> &'static str {
+        match self.version {
+            Version::V113 => "karpenter",
+            Version::Head => "karpenter-head",
+        }
+    }
+
+    fn alternatives(&self) -> bool {
+        true
+    }
+
+    fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command> {
+        Karpenter::new(cluster, self.version).commands()
+    }
+}
+
+/// The whole cluster at once, by what is saved over the horizon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "its settings are the snapshot's options"
+)]
+pub struct EconomicPolicy;
+
+impl Policy for EconomicPolicy {
+    fn name(&self) -> &'static str {
+        "economic"
+    }
+
+    fn alternatives(&self) -> bool {
+        false
+    }
+
+    fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command> {
+        Economic::new(cluster).commands()
+    }
+}
+
+/// The policy called `name`: `karpenter`, `karpenter-head` or `economic`.
+#[must_use]
+pub fn policy(name: &str) -> Option<Box<dyn Policy>> {
+    match name {
+        "karpenter" => Some(Box::new(KarpenterPolicy::new(Version::V113))),
+        "karpenter-head" => Some(Box::new(KarpenterPolicy::new(Version::Head))),
+        "economic" => Some(Box::new(EconomicPolicy)),
+        _ => None,
+    }
+}

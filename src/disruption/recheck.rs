@@ -1,0 +1,234 @@
+//! Whether a command that was made some time ago still holds (D-81..D-85).
+
+use std::collections::BTreeMap;
+
+use super::DisruptionReason;
+use super::budget;
+use super::candidate::{Assessor, Candidate, Class};
+use super::cluster::Cluster;
+use crate::base::index::Ix as _;
+use crate::explain::reason::{Code, Reason};
+use crate::model::cluster::Snapshot;
+use crate::model::price::Price;
+use crate::model::resources::Name;
+use crate::plan::command::Command;
+use crate::problem::NodeId;
+use crate::scheduler::Capacity;
+use crate::solver::whatif::{Slot, World};
+
+/// Whether `command`, made from an earlier snapshot, may still be carried out on `snapshot`: its candidates may still be
+/// disrupted within their budgets, their pods are still those it speaks of and fit where it puts them, its
+/// replacements can still be bought, and a command that is there to save still saves at today's prices.
+///
+/// # Errors
+/// Everything that no longer holds, as reasons.
+pub fn recheck(command: &Command, snapshot: &Snapshot) -> Result<(), Vec<Reason>> {
+    let capacity = Capacity::new(snapshot);
+    let cluster = Cluster::new(snapshot, &capacity);
+    let mut faults = Vec::new();
+    let candidates = candidates(&cluster, command, &mut faults);
+    check_budgets(&cluster, command, &candidates, &mut faults);
+    if faults.is_empty() {
+        check_places(&cluster, command, &candidates, &mut faults);
+    }
+    check_price(&cluster, command, &candidates, &mut faults);
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
+}
+
+fn candidates<'a>(
+    cluster: &Cluster<'a>,
+    command: &Command,
+    faults: &mut Vec<Reason>,
+) -> Vec<Candidate<'a>> {
+    let class = match command.reason {
+        DisruptionReason::Empty | DisruptionReason::Underutilized => Class::Graceful,
+        DisruptionReason::Drifted | DisruptionReason::Expired | DisruptionReason::Unhealthy => {
+            Class::Eventual
+        }
+    };
+    let assessor = Assessor::new(cluster);
+    let mut found = Vec::new();
+    for candidate in &command.candidates {
+        let node = cluster
+            .views
+            .nodes
+            .iter()
+            .position(|n| n.name == candidate.node);
+        let Some(node) = node.map(NodeId::new) else {
+            faults.push(Reason::new(
+                format!("Node {}", candidate.node),
+                Code::NodeUnavailable,
+                "it does not exist any more",
+            ));
+            continue;
+        };
+        match assessor.assess(node, class) {
+            Err(hold) => faults.push(hold.reason),
+            Ok(held) if command.reason == DisruptionReason::Empty && !held.pods.is_empty() => {
+                faults.push(Reason::new(
+                    format!("Node {}", candidate.node),
+                    Code::Competition,
+                    "it is not empty any more",
+                ));
+            }
+            Ok(held) => {
+                let graceful = class == Class::Graceful;
+                faults.extend(
+                    assessor
+                        .not_consolidatable(&held)
+                        .filter(|_| graceful)
+                        .map(|hold| hold.reason),
+                );
+                found.push(held);
+            }
+        }
+    }
+    found
+}
+
+fn check_budgets(
+    cluster: &Cluster<'_>,
+    command: &Command,
+    candidates: &[Candidate<'_>],
+    faults: &mut Vec<Reason>,
+) {
+    let counts = budget::counts(&cluster.views.nodes, |_| false);
+    let mut wanted: BTreeMap<&Name, u32> = BTreeMap::new();
+    for candidate in candidates {
+        *wanted.entry(&candidate.pool.name).or_insert(0) += 1;
+    }
+    for pool in &cluster.snapshot.node_pools {
+        let held = counts.get(&pool.name).copied().unwrap_or_default();
+        let allowed = budget::allowed(pool, command.reason, cluster.now, held).nodes;
+        if let Some(count) = wanted.get(&pool.name).filter(|count| **count > allowed) {
+            let message = format!("{count} of its nodes would go, its budgets allow {allowed} now");
+            faults.push(Reason::new(
+                format!("NodePool {}", pool.name),
+                Code::Budget,
+                message,
+            ));
+        }
+    }
+}
+
+/// Every pod of the candidates has its place in the command, and the places still take them.
+fn check_places(
+    cluster: &Cluster<'_>,
+    command: &Command,
+    candidates: &[Candidate<'_>],
+    faults: &mut Vec<Reason>,
+) {
+    let mut world = World::new(&cluster.what);
+    let mut homeless: BTreeMap<String, u32> = BTreeMap::new();
+    for candidate in candidates {
+        world.remove(Slot::of(candidate.node));
+        for position in &candidate.placed {
+            homeless.insert(cluster.pod(*position).key(), *position);
+        }
+    }
+    let mut place = |world: &mut World<'_>, slot: Slot, pod: &Name, target: &str| {
+        let position = homeless.remove(pod.as_ref());
+        let class = position.and_then(|at| cluster.what.class_of[at as usize]);
+        match class {
+            // A pod that has gone meanwhile needs no place.
+            None => None,
+            Some(class) if world.fits(slot, class) => {
+                world.place(slot, class);
+                None
+            }
+            Some(_) => Some(Reason::new(
+                format!("Pod {pod}"),
+                Code::InsufficientResources,
+                format!("{target} does not take it any more"),
+            )),
+        }
+    };
+    for placement in &command.existing_nodes {
+        let node = cluster
+            .views
+            .nodes
+            .iter()
+            .position(|n| n.name == placement.node);
+        for pod in &placement.pods {
+            match node.map(|at| Slot::of(NodeId::new(at))) {
+                Some(slot) => faults.extend(place(&mut world, slot, pod, &placement.node)),
+                None => faults.push(Reason::new(
+                    format!("Node {}", placement.node),
+                    Code::NodeUnavailable,
+                    "it does not exist any more",
+                )),
+            }
+        }
+    }
+    for claim in &command.replacements {
+        let chosen = &claim.cheapest;
+        let option = cluster.what.problem.options.ids().find(|option| {
+            let (kind, offering) = cluster.offering(*option);
+            let pool = cluster.what.problem.options[*option].pool;
+            cluster.views.pools.templates[pool.at()].pool.name == claim.node_pool
+                && kind.name == chosen.instance_type
+                && offering.zone == chosen.zone
+                && offering.capacity_type == chosen.capacity_type
+                && offering.reservation_id == chosen.reservation_id
+        });
+        match option.filter(|option| world.allows(*option)) {
+            None => faults.push(Reason::new(
+                format!("instance type {} in {}", chosen.instance_type, chosen.zone),
+                Code::NoOffering,
+                "it cannot be bought any more",
+            )),
+            Some(option) => {
+                let slot = world.buy(option);
+                for pod in &claim.pods {
+                    faults.extend(place(&mut world, slot, pod, &chosen.instance_type));
+                }
+            }
+        }
+    }
+    for pod in homeless.keys() {
+        faults.push(Reason::new(
+            format!("Pod {pod}"),
+            Code::Competition,
+            "it came to a node that goes after the command was made",
+        ));
+    }
+}
+
+fn check_price(
+    cluster: &Cluster<'_>,
+    command: &Command,
+    candidates: &[Candidate<'_>],
+    faults: &mut Vec<Reason>,
+) {
+    if command.reason != DisruptionReason::Underutilized || command.replacements.is_empty() {
+        return;
+    }
+    let before: Price = candidates.iter().filter_map(|c| c.price).sum();
+    let today = |claim: &crate::plan::PlannedClaim| {
+        let chosen = &claim.cheapest;
+        let offerings = cluster
+            .what
+            .problem
+            .options
+            .ids()
+            .map(|o| cluster.offering(o));
+        let mut same = offerings.filter(|(kind, offering)| {
+            kind.name == chosen.instance_type
+                && offering.zone == chosen.zone
+                && offering.capacity_type == chosen.capacity_type
+        });
+        same.next().and_then(|(_, offering)| offering.price)
+    };
+    let after: Price = command.replacements.iter().filter_map(today).sum();
+    if after >= before {
+        faults.push(Reason::new(
+            "prices",
+            Code::NoSaving,
+            format!("{before} $/h would be replaced by {after} $/h"),
+        ));
+    }
+}

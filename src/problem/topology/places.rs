@@ -1,0 +1,254 @@
+//! Places: one value for each topology key that a class of pods has to heed, with what can be had there.
+
+use std::rc::Rc;
+
+use super::assign::{Base, Ground};
+use super::domains::Value;
+use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
+use crate::base::index::Ix as _;
+use crate::problem::sets::Sets;
+use crate::problem::{NodeId, OptionId, RoomId, SetId, fit_count, fits, largest_share};
+
+/// A place for pods of one class.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Place {
+    /// The value of each key.
+    pub values: Vec<Value>,
+    /// Whether a node can be bought there.
+    pub buyable: bool,
+    /// How many pods fit on nodes that exist.
+    pub free: u64,
+    /// What a pod costs there at least by its largest share of a node.
+    pub each: f64,
+    /// What the cheapest node costs that holds one.
+    pub least: f64,
+}
+
+impl Place {
+    fn new(values: Vec<Value>) -> Self {
+        Self {
+            values,
+            buyable: false,
+            free: 0,
+            each: f64::INFINITY,
+            least: f64::INFINITY,
+        }
+    }
+
+    /// What `count` pods cost at least if they are alone there.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    pub fn cost_of(&self, count: usize) -> f64 {
+        (self.each * count as f64).max(self.least)
+    }
+}
+
+/// The places of classes, found once for all classes that ask for the same and suit the same.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Places {
+    lists: FastMap<(SetId, SetId, u32, Vec<usize>), Rc<Vec<Place>>>,
+    here: FastMap<(SetId, SetId, Vec<usize>, Vec<Value>), (SetId, SetId)>,
+    buyable: FastMap<(SetId, Vec<usize>), Rc<Vec<Buyable>>>,
+}
+
+/// What can be bought at one place.
+#[derive(Debug)]
+struct Buyable {
+    values: Vec<Value>,
+    /// Distinct rooms and prices.
+    nodes: Vec<(RoomId, f64)>,
+}
+
+/// Whether the stocks allow one node of `option`.
+fn affordable(ground: &Ground<'_>, option: OptionId) -> bool {
+    let row = &ground.table.options[option];
+    row.uses.iter().all(|(stock, amount)| {
+        let left = ground.table.stocks[*stock].left;
+        left >= 0 && *amount <= left
+    })
+}
+
+impl Places {
+    /// The places of `base` over `keys`: those where some node can be bought or has room, by their values.
+    /// O(options + nodes) for what was not asked before.
+    pub fn of(
+        &mut self,
+        ground: &Ground<'_>,
+        sets: &Sets,
+        base: &Base,
+        keys: &[usize],
+    ) -> Rc<Vec<Place>> {
+        let key = (base.options, base.nodes, base.shape, keys.to_vec());
+        if let Some(list) = self.lists.get(&key) {
+            return Rc::clone(list);
+        }
+        let mut places: Vec<Place> = Vec::new();
+        let mut by_values: FastMap<Vec<Value>, usize> = FastMap::default();
+        let mut at = |values: Vec<Value>, places: &mut Vec<Place>| {
+            *by_values.entry(values).or_insert_with_key(|values| {
+                places.push(Place::new(values.clone()));
+                places.len() - 1
+            })
+        };
+        let demand = &ground.shapes[base.shape as usize];
+        for buyable in self.buyable(ground, sets, base.options, keys).iter() {
+            let (mut each, mut least) = (f64::INFINITY, f64::INFINITY);
+            for (room, cost) in &buyable.nodes {
+                let room = &ground.rooms[room.at() * ground.dims..][..ground.dims];
+                if fits(demand, room) {
+                    each = each.min(cost * largest_share(demand, room));
+                    least = least.min(*cost);
+                }
+            }
+            if least.is_finite() {
+                let at = at(buyable.values.clone(), &mut places);
+                let place = &mut places[at];
+                place.buyable = true;
+                (place.each, place.least) = (each, least);
+            }
+        }
+        for node in sets.nodes.get(base.nodes).iter() {
+            let count = fit_count(demand, ground.node_room(node));
+            if count > 0 {
+                let values = keys
+                    .iter()
+                    .map(|key| ground.domains.keys[*key].node(ground.rows, node))
+                    .collect();
+                let at = at(values, &mut places);
+                let place = &mut places[at];
+                place.free = place.free.saturating_add(u64::from(count));
+            }
+        }
+        places.sort_by(|a, b| a.values.cmp(&b.values));
+        let list = Rc::new(places);
+        self.lists.insert(key, Rc::clone(&list));
+        list
+    }
+
+    /// What of a set the stocks allow once, by place.
+    fn buyable(
+        &mut self,
+        ground: &Ground<'_>,
+        sets: &Sets,
+        set: SetId,
+        keys: &[usize],
+    ) -> Rc<Vec<Buyable>> {
+        let key = (set, keys.to_vec());
+        if let Some(list) = self.buyable.get(&key) {
+            return Rc::clone(list);
+        }
+        let mut list: Vec<Buyable> = Vec::new();
+        let mut by_values: FastMap<Vec<Value>, usize> = FastMap::default();
+        for option in sets.options.get(set).iter() {
+            if !affordable(ground, option) {
+                continue;
+            }
+            let values: Vec<Value> = keys
+                .iter()
+                .map(|key| ground.domains.keys[*key].options[option])
+                .collect();
+            let at = *by_values.entry(values).or_insert_with_key(|values| {
+                list.push(Buyable {
+                    values: values.clone(),
+                    nodes: Vec::new(),
+                });
+                list.len() - 1
+            });
+            let row = &ground.table.options[option];
+            let node = (row.room, row.cost);
+            // Offerings of one type stand together.
+            if list[at].nodes.last() != Some(&node) {
+                list[at].nodes.push(node);
+            }
+        }
+        let list = Rc::new(list);
+        self.buyable.insert(key, Rc::clone(&list));
+        list
+    }
+
+    /// What of the options and nodes of `base` is at `values` of `keys`.
+    pub fn sets_at(
+        &mut self,
+        ground: &Ground<'_>,
+        sets: &mut Sets,
+        base: &Base,
+        keys: &[usize],
+        values: &[Value],
+    ) -> (SetId, SetId) {
+        let key = (base.options, base.nodes, keys.to_vec(), values.to_vec());
+        if let Some(known) = self.here.get(&key) {
+            return *known;
+        }
+        let here = || keys.iter().zip(values);
+        let mut options = BitSet::new(sets.options.get(base.options).bound());
+        for option in sets.options.get(base.options).iter() {
+            if here().all(|(key, v)| ground.domains.keys[*key].options[option] == *v) {
+                options.insert(option);
+            }
+        }
+        let mut nodes = BitSet::new(sets.nodes.get(base.nodes).bound());
+        for node in sets.nodes.get(base.nodes).iter() {
+            if here().all(|(key, v)| ground.domains.keys[*key].node(ground.rows, node) == *v) {
+                nodes.insert(node);
+            }
+        }
+        let found = (sets.options.intern(options), sets.nodes.intern(nodes));
+        self.here.insert(key, found);
+        found
+    }
+}
+
+/// The options that some class can use. O(distinct sets and requests x options).
+#[must_use]
+pub fn wanted(ground: &Ground<'_>, sets: &Sets, bases: &[Base]) -> BitSet<OptionId> {
+    let mut wanted = BitSet::new(ground.table.options.len());
+    if ground.domains.keys.is_empty() {
+        return wanted;
+    }
+    let mut asked: Vec<(SetId, u32)> = bases
+        .iter()
+        .map(|base| (base.options, base.shape))
+        .collect();
+    asked.sort_unstable();
+    asked.dedup();
+    for (set, shape) in asked {
+        let demand = &ground.shapes[shape as usize];
+        for option in sets.options.get(set).iter() {
+            if !wanted.contains(option)
+                && fits(demand, ground.room(option))
+                && affordable(ground, option)
+            {
+                wanted.insert(option);
+            }
+        }
+    }
+    wanted
+}
+
+impl Ground<'_> {
+    fn room(&self, option: OptionId) -> &[i64] {
+        let room = self.table.options[option].room.at();
+        &self.rooms[room * self.dims..][..self.dims]
+    }
+
+    fn node_room(&self, node: NodeId) -> &[i64] {
+        &self.node_rooms[node.at() * self.dims..][..self.dims]
+    }
+}
+
+/// Requests by number, so that what depends on them alone is found once.
+#[must_use]
+pub fn shapes(demands: &[Vec<i64>]) -> (Vec<u32>, Vec<Vec<i64>>) {
+    let mut ids: FastMap<&Vec<i64>, u32> = FastMap::default();
+    let mut distinct = Vec::new();
+    let number = |demand| {
+        *ids.entry(demand).or_insert_with_key(|demand| {
+            distinct.push((*demand).clone());
+            u32::try_from(distinct.len() - 1).unwrap_or(u32::MAX)
+        })
+    };
+    (demands.iter().map(number).collect(), distinct)
+}

@@ -1,0 +1,562 @@
+//! Calls of the API: requests within its limits, client tokens, repetitions, answers (H-25, H-26).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::api::{
+    AddAnswer, AddRequest, CallError, DeleteAnswer, DeleteRequest, FailedAdd, InstanceStatus,
+    MAX_DELETES, Outcome, TOKEN_HOURS,
+};
+use super::ids::{CallId, NodeId, OfferingId};
+use super::life::Failure;
+use super::machine::{Machine, Timer};
+use super::node::{Deletion, Phase};
+use super::offers::Scope;
+use super::output::{Launch, Output, Unavailability};
+use crate::base::time::{Span, Timestamp};
+use crate::model::resources::Name;
+use crate::plan::scaling::{MAX_ENTRIES, MAX_NODES};
+use crate::plan::{BatchAddClusterNodes, NodesToAdd};
+
+/// How long a request may be repeated: the tokens' life less room for a last call on its way.
+const TOKEN_LIFE: Span = Span::from_secs(TOKEN_HOURS * 3600 - 900);
+/// How often calls are looked at that autoscaling does not permit now.
+const BLOCKED_PAUSE: Span = Span::from_secs(60);
+
+/// A call without an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Call {
+    pub(super) what: What,
+    /// When it was first sent.
+    pub(super) first: Timestamp,
+    pub(super) tries: u32,
+    /// Whether it is out; else it waits to be sent.
+    pub(super) sent: bool,
+    /// When it is sent again.
+    pub(super) due: Timestamp,
+}
+
+/// What a call is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum What {
+    /// Nodes by entry. The entries never change, because the token stands for them.
+    Add(Vec<Entry>),
+    /// Nodes to delete.
+    Delete(Vec<NodeId>),
+}
+
+/// An entry of an add.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) add: NodesToAdd,
+    pub(super) offering: OfferingId,
+    pub(super) nodes: Vec<NodeId>,
+}
+
+impl Machine {
+    /// Asks for `nodes`: entries by offering, in the order of group, zone and type, cut to what one request may hold.
+    pub(super) fn call_add(&mut self, nodes: Vec<NodeId>) {
+        let mut wanted: BTreeMap<[Name; 3], (OfferingId, Vec<NodeId>)> = BTreeMap::new();
+        for id in nodes {
+            let Some(offering_id) = self.state.nodes.get(&id).map(|node| node.offering) else {
+                continue;
+            };
+            let Some(offering) = self.state.offers.get(offering_id) else {
+                continue;
+            };
+            let key = [
+                &offering.instance_group,
+                &offering.zone,
+                &offering.instance_type,
+            ]
+            .map(Name::clone);
+            let entry = wanted.entry(key).or_insert((offering_id, Vec::new()));
+            entry.1.push(id);
+        }
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut room = MAX_NODES;
+        for ([group, zone, instance_type], (offering, nodes)) in wanted {
+            let mut rest = nodes.as_slice();
+            while !rest.is_empty() {
+                if room == 0 || entries.len() == MAX_ENTRIES {
+                    self.send_add(std::mem::take(&mut entries));
+                    room = MAX_NODES;
+                }
+                let count = u32::try_from(rest.len()).unwrap_or(u32::MAX).min(room);
+                let (now, later) = rest.split_at(usize::try_from(count).unwrap_or(rest.len()));
+                let config = self.group_config(&group);
+                let one_zone = config.is_some_and(|g| g.zones.as_slice() == [Name::clone(&zone)]);
+                let one_type = config
+                    .is_some_and(|g| g.instance_types.as_slice() == [Name::clone(&instance_type)]);
+                let named = |name: &Name, implied: bool| -> Vec<Name> {
+                    (!implied).then(|| Name::clone(name)).into_iter().collect()
+                };
+                entries.push(Entry {
+                    add: NodesToAdd {
+                        instance_group_name: Name::clone(&group),
+                        increment_target_count_by: count,
+                        availability_zones: named(&zone, one_zone),
+                        instance_types: named(&instance_type, one_type),
+                    },
+                    offering,
+                    nodes: now.to_vec(),
+                });
+                room -= count;
+                rest = later;
+            }
+        }
+        if !entries.is_empty() {
+            self.send_add(entries);
+        }
+    }
+
+    fn send_add(&mut self, entries: Vec<Entry>) {
+        let id = CallId(self.state.next_call.next());
+        let now = self.state.now;
+        self.state.calls.insert(
+            id,
+            Call {
+                what: What::Add(entries),
+                first: now,
+                tries: 0,
+                sent: false,
+                due: now,
+            },
+        );
+        self.send(id);
+    }
+
+    fn arm_call(&mut self, id: CallId, at: Timestamp) {
+        let at = self.after(at);
+        if let Some(call) = self.state.calls.get_mut(&id) {
+            self.index.timers.remove(&(call.due, Timer::Call(id)));
+            call.due = at;
+            self.index.timers.insert((at, Timer::Call(id)));
+        }
+    }
+
+    /// Sends a call, for the first time or again.
+    fn send(&mut self, id: CallId) {
+        let now = self.state.now;
+        let Some(call) = self.state.calls.get_mut(&id) else {
+            return;
+        };
+        call.tries = call.tries.saturating_add(1);
+        call.sent = true;
+        let output = self
+            .state
+            .calls
+            .get(&id)
+            .and_then(|call| self.body(id, call));
+        if let Some(output) = output {
+            self.emit(output);
+        }
+        self.arm_call(id, now.plus(self.state.config.answer_deadline));
+    }
+
+    fn body(&self, id: CallId, call: &Call) -> Option<Output> {
+        match &call.what {
+            What::Add(entries) => {
+                let mut launches = Vec::new();
+                for node in entries.iter().flat_map(|entry| &entry.nodes) {
+                    let node = self.state.nodes.get(node)?;
+                    launches.push(Launch {
+                        node: node.id,
+                        order: node.order.unwrap_or_default(),
+                        node_pool: Name::clone(&self.pool(node.pool)?.config.name),
+                        offering: self.state.offers.get(node.offering)?.clone(),
+                    });
+                }
+                Some(Output::Add {
+                    call: id,
+                    request: AddRequest {
+                        client_token: self.token(id),
+                        body: BatchAddClusterNodes {
+                            cluster_name: Name::clone(&self.state.config.cluster_name),
+                            nodes_to_add: entries.iter().map(|entry| entry.add.clone()).collect(),
+                        },
+                    },
+                    launches,
+                })
+            }
+            What::Delete(nodes) => Some(Output::Delete {
+                call: id,
+                request: DeleteRequest {
+                    cluster_name: Name::clone(&self.state.config.cluster_name),
+                    node_logical_ids: nodes
+                        .iter()
+                        .filter_map(|id| self.state.nodes.get(id)?.logical_id.clone())
+                        .collect(),
+                },
+            }),
+        }
+    }
+
+    /// The same for every repetition of a call, another for every other call (row 4).
+    fn token(&self, id: CallId) -> Name {
+        Name::from(format!("tetrapod-{:016x}-{:016x}", self.state.seed, id.0))
+    }
+
+    /// Asks to delete the nodes that are due for it.
+    pub(super) fn call_delete(&mut self) {
+        while !self.index.queued.is_empty() {
+            let mut nodes = Vec::new();
+            while nodes.len() < MAX_DELETES
+                && let Some(id) = self.index.queued.pop_first()
+            {
+                if self.group_refuses_deletion(id) {
+                    self.delete_later(id);
+                } else {
+                    nodes.push(id);
+                }
+            }
+            if nodes.is_empty() {
+                return;
+            }
+            let call = CallId(self.state.next_call.next());
+            for id in &nodes {
+                if let Some(node) = self.state.nodes.get_mut(id) {
+                    node.deletion = Deletion::Asked(call);
+                }
+            }
+            let now = self.state.now;
+            self.state.calls.insert(
+                call,
+                Call {
+                    what: What::Delete(nodes),
+                    first: now,
+                    tries: 0,
+                    sent: false,
+                    due: now,
+                },
+            );
+            self.send(call);
+        }
+    }
+
+    /// H-34: a group that waits for its MinCount refuses deletions too. One that is not there refuses nothing.
+    fn group_refuses_deletion(&self, id: NodeId) -> bool {
+        let offering = self.state.nodes.get(&id).map(|node| node.offering);
+        let Some(offering) = offering.and_then(|o| self.state.offers.get(o)) else {
+            return false;
+        };
+        let cluster = self.state.cluster.as_ref();
+        let status = cluster.and_then(|c| c.groups.get(&offering.instance_group));
+        status.is_some_and(|status| matches!(&**status, "Creating" | "Updating"))
+    }
+
+    pub(super) fn call_due(&mut self, id: CallId) {
+        let now = self.state.now;
+        let Some(call) = self.state.calls.get(&id) else {
+            return;
+        };
+        if call.sent {
+            self.answer(id, Outcome::Failed(CallError::NoAnswer));
+            return;
+        }
+        if now.since(call.first) > TOKEN_LIFE {
+            self.lose(id);
+        } else if self.blocker().is_some() {
+            self.arm_call(id, now.plus(BLOCKED_PAUSE));
+        } else if let Some(gate) = self.state.gate {
+            self.arm_call(id, gate);
+        } else {
+            self.send(id);
+        }
+    }
+
+    /// Hands out again whatever was handed out and has shown no effect yet.
+    pub(super) fn repeat_all(&mut self) {
+        let out: Vec<CallId> = self
+            .state
+            .calls
+            .iter()
+            .filter(|(_, call)| call.sent)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in out {
+            self.answer(id, Outcome::Failed(CallError::NoAnswer));
+        }
+        let nodes: Vec<NodeId> = self.state.nodes.keys().copied().collect();
+        for id in nodes {
+            self.repeat_node(id);
+        }
+        let orders: Vec<_> = self
+            .state
+            .orders
+            .iter()
+            .filter_map(|(id, order)| Some((*id, order.retry_at()?)))
+            .collect();
+        for (id, at) in orders {
+            self.index.timers.remove(&(at, Timer::Order(id)));
+            self.order_due(id);
+        }
+        for document in self.state.statuses.clone() {
+            self.emit(Output::Status(document));
+        }
+        self.state.released.clear();
+        self.release();
+    }
+
+    fn take_call(&mut self, id: CallId) -> Option<Call> {
+        let call = self.state.calls.remove(&id)?;
+        self.index.timers.remove(&(call.due, Timer::Call(id)));
+        Some(call)
+    }
+
+    /// Takes in what became of a call. What comes after the first answer means nothing.
+    pub(super) fn answer(&mut self, id: CallId, outcome: Outcome) {
+        let Some(call) = self.state.calls.get(&id) else {
+            self.state.ignored = self.state.ignored.saturating_add(1);
+            return;
+        };
+        let adds = matches!(call.what, What::Add(_));
+        match outcome {
+            Outcome::Added(answer) if adds => {
+                self.state.throttles = 0;
+                if let Some(call) = self.take_call(id) {
+                    self.added(call, answer);
+                }
+            }
+            Outcome::Deleted(answer) if !adds => {
+                self.state.throttles = 0;
+                if let Some(call) = self.take_call(id) {
+                    self.deleted(&call, answer);
+                }
+            }
+            Outcome::Failed(error) => self.call_failed(id, error),
+            Outcome::Added(_) | Outcome::Deleted(_) => {
+                self.state.ignored = self.state.ignored.saturating_add(1);
+            }
+        }
+    }
+
+    fn added(&mut self, call: Call, answer: AddAnswer) {
+        let What::Add(mut entries) = call.what else {
+            return;
+        };
+        for added in answer.successful {
+            if self.index.by_logical.contains_key(&added.node_logical_id) {
+                continue;
+            }
+            let fits = matching(
+                &entries,
+                &added.instance_group_name,
+                &added.availability_zones,
+                &added.instance_types,
+            );
+            let node = fits
+                .and_then(|at| entries.get_mut(at))
+                .and_then(|entry| (!entry.nodes.is_empty()).then(|| entry.nodes.remove(0)));
+            match node {
+                Some(node) => {
+                    self.accepted(node, &added.node_logical_id);
+                    if added.status == InstanceStatus::NotFound {
+                        self.vanished(node, "it was deleted before its request was answered");
+                    }
+                }
+                None => self.notice(
+                    true,
+                    "UnexpectedNode",
+                    "H-25",
+                    format!("instance group {}", added.instance_group_name),
+                    format!("{} was answered and not asked for", added.node_logical_id),
+                ),
+            }
+        }
+        for failed in answer.failed {
+            self.add_refused(&mut entries, &failed);
+        }
+        for node in entries.into_iter().flat_map(|entry| entry.nodes) {
+            self.fail_node(
+                node,
+                Failure::new(Scope::Offering, "AnswerIncomplete", "H-25")
+                    .saying("the answer neither accepts nor refuses it"),
+            );
+        }
+    }
+
+    fn add_refused(&mut self, entries: &mut [Entry], failed: &FailedAdd) {
+        let (scope, rule) = match &*failed.error_code {
+            "InstanceGroupNotFound" | "InvalidInstanceGroupStatus" => (Scope::Group, "H-36"),
+            _ if failed.message.to_ascii_lowercase().contains("capacity") => {
+                (Scope::Market, "H-32")
+            }
+            _ => (Scope::Offering, "H-25"),
+        };
+        for _ in 0..failed.failed_count {
+            let fits = matching(
+                entries,
+                &failed.instance_group_name,
+                &failed.availability_zones,
+                &failed.instance_types,
+            );
+            let Some(entry) = fits.and_then(|at| entries.get_mut(at)) else {
+                break;
+            };
+            if entry.nodes.is_empty() {
+                break;
+            }
+            let node = entry.nodes.remove(0);
+            self.fail_node(
+                node,
+                Failure::new(scope, "AddRefused", rule)
+                    .saying(format!("{}: {}", failed.error_code, failed.message)),
+            );
+        }
+    }
+
+    fn call_failed(&mut self, id: CallId, error: CallError) {
+        match error {
+            CallError::Throttled => {
+                self.state.throttles = self.state.throttles.saturating_add(1);
+                let policy = self.state.config.call_backoff;
+                let wait = policy.wait(self.state.throttles, &mut self.state.rng);
+                let gate = self.after(self.state.now.plus(wait));
+                if let Some(old) = self.state.gate.replace(gate) {
+                    self.index.timers.remove(&(old, Timer::Gate));
+                }
+                self.index.timers.insert((gate, Timer::Gate));
+                self.again(id);
+            }
+            CallError::Internal(_) | CallError::NoAnswer => self.again(id),
+            CallError::LimitExceeded(message) => self.refused(id, Scope::Type, "H-58", &message),
+            CallError::Refused(message) => self.refused(id, Scope::Offering, "H-25", &message),
+            CallError::NotFound(message) => self.refused(id, Scope::Group, "H-25", &message),
+        }
+    }
+
+    /// The call may be repeated. An add keeps its token, so that it cannot buy twice; nodes of a delete are asked for
+    /// again one by one, since each may have changed.
+    fn again(&mut self, id: CallId) {
+        let policy = self.state.config.call_backoff;
+        let Some(call) = self.state.calls.get_mut(&id) else {
+            return;
+        };
+        match call.what {
+            What::Add(_) => {
+                call.sent = false;
+                let wait = policy.wait(call.tries, &mut self.state.rng);
+                let at = self.state.now.plus(wait);
+                let at = self.state.gate.map_or(at, |gate| at.max(gate));
+                self.arm_call(id, at);
+            }
+            What::Delete(_) => {
+                if let Some(Call {
+                    what: What::Delete(nodes),
+                    ..
+                }) = self.take_call(id)
+                {
+                    nodes.into_iter().for_each(|node| self.delete_later(node));
+                }
+            }
+        }
+    }
+
+    /// The call as a whole was refused. Whose fault that is shows when each entry is asked for by itself.
+    fn refused(&mut self, id: CallId, scope: Scope, rule: &'static str, message: &Name) {
+        let Some(call) = self.take_call(id) else {
+            return;
+        };
+        match call.what {
+            What::Add(entries) if entries.len() > 1 && !matches!(scope, Scope::Group) => {
+                let held = self.state.gate.is_some() || self.blocker().is_some();
+                for entry in entries {
+                    let blocked = self.state.offers.blocked(entry.offering, self.state.now);
+                    if !held && !matches!(blocked, Some(Unavailability::BackingOff(_))) {
+                        self.send_add(vec![entry]);
+                        continue;
+                    }
+                    // It has failed elsewhere meanwhile, or no call may be made now: its orders choose again.
+                    for node in entry.nodes {
+                        if let Some(order) = self.detach(node) {
+                            self.try_next(order);
+                        }
+                        self.gone(node);
+                    }
+                }
+            }
+            What::Add(entries) => {
+                for node in entries.into_iter().flat_map(|entry| entry.nodes) {
+                    self.fail_node(
+                        node,
+                        Failure::new(scope, "AddRefused", rule).saying(message.as_ref()),
+                    );
+                }
+            }
+            What::Delete(nodes) => {
+                self.notice(
+                    true,
+                    "DeleteRefused",
+                    "H-26",
+                    id.to_string(),
+                    message.as_ref().to_owned(),
+                );
+                nodes.into_iter().for_each(|node| self.delete_later(node));
+            }
+        }
+    }
+
+    /// An add that was never answered can no longer be repeated: its nodes may exist or not.
+    fn lose(&mut self, id: CallId) {
+        let Some(call) = self.take_call(id) else {
+            return;
+        };
+        let What::Add(entries) = call.what else {
+            return;
+        };
+        for id in entries.into_iter().flat_map(|entry| entry.nodes) {
+            self.fail_node(
+                id,
+                Failure::new(Scope::Offering, "AnswerLost", "H-25")
+                    .saying("its request was not answered while it could be repeated"),
+            );
+        }
+    }
+
+    fn deleted(&mut self, call: &Call, answer: DeleteAnswer) {
+        let What::Delete(nodes) = &call.what else {
+            return;
+        };
+        for logical in &answer.successful_node_logical_ids {
+            if let Some(id) = self.index.by_logical.get(logical).copied() {
+                self.deletion_accepted(id);
+            }
+        }
+        for failed in &answer.failed_node_logical_ids {
+            let Some(id) = self.index.by_logical.get(&failed.node_logical_id).copied() else {
+                continue;
+            };
+            if matches!(&*failed.code, "NodeLogicalIdNotFound" | "NodeIdNotFound") {
+                self.gone(id);
+            } else {
+                self.delete_later(id);
+            }
+        }
+        // Neither accepted nor refused.
+        for id in nodes {
+            if let Some(node) = self.state.nodes.get(id)
+                && matches!(node.deletion, Deletion::Asked(_))
+                && node.phase == Phase::Deleting
+            {
+                self.delete_later(*id);
+            }
+        }
+    }
+}
+
+/// The first entry with nodes left that an answer for `group`, `zones` and `types` can be about. Lists that an answer
+/// leaves out match anything.
+fn matching(entries: &[Entry], group: &Name, zones: &[Name], types: &[Name]) -> Option<usize> {
+    let fits = |asked: &[Name], answered: &[Name]| {
+        asked.is_empty() || answered.is_empty() || asked.iter().any(|a| answered.contains(a))
+    };
+    entries.iter().position(|entry| {
+        !entry.nodes.is_empty()
+            && entry.add.instance_group_name == *group
+            && fits(&entry.add.availability_zones, zones)
+            && fits(&entry.add.instance_types, types)
+    })
+}

@@ -1,0 +1,517 @@
+//! What HyperPod and the configuration say: records of the cluster and its nodes, events, pools and classes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::api::{InstanceStatus, NodeRecord};
+use super::calls::What;
+use super::conditions::{self, ClusterView};
+use super::config::Config;
+use super::events::{ClusterEvent, EventKind};
+use super::guards::Pool;
+use super::ids::{NodeId, PoolId};
+use super::input::{KubeChange, KubeEvent, Listing};
+use super::machine::Machine;
+use super::node::{Deletion, Phase};
+use super::output::Output;
+use crate::base::time::{Span, Timestamp};
+use crate::hyperpod::enablement::Enablement;
+use crate::model::hyperpod::HyperpodCluster;
+use crate::model::resources::Name;
+
+/// How long Kubernetes events of an unknown instance are remembered.
+const STRANGER_MEMORY: Span = Span::from_secs(3600);
+/// How many of them.
+const STRANGER_CHANGES: usize = 16;
+
+/// An instance that Kubernetes speaks of and HyperPod has not yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Stranger {
+    pub(super) changes: Vec<KubeChange>,
+    at: Timestamp,
+}
+
+impl Machine {
+    /// Takes over pools, classes, groups and limits. O(nodes + pools).
+    pub(super) fn configure(&mut self, config: Config) {
+        for pool in &mut self.state.pools {
+            pool.configured = false;
+        }
+        for pool in &config.pools {
+            let id = self.intern_pool(&pool.name);
+            if let Some(known) = self.pool_mut(id) {
+                known.configured = true;
+                known.config = pool.clone();
+            }
+        }
+        self.state.config = config;
+        let config = &self.state.config;
+        let deleted = |key: &Name| {
+            let pools = config.pools.iter().filter(|pool| pool.deleted);
+            let classes = config.classes.iter().filter(|class| class.deleted);
+            pools
+                .map(|pool| release_key("NodePool", &pool.name))
+                .chain(classes.map(|class| release_key("HyperpodNodeClass", &class.name)))
+                .any(|of| of == *key)
+        };
+        self.state.released.retain(deleted);
+        self.index_groups();
+        self.recount();
+        // Patience may have changed.
+        let nodes: Vec<NodeId> = self.state.nodes.keys().copied().collect();
+        for id in nodes {
+            self.rearm(id);
+        }
+        self.reconcile();
+    }
+
+    /// `DescribeCluster`. O(groups), and O(nodes) where pools are being deleted.
+    pub(super) fn describe(&mut self, record: &HyperpodCluster) {
+        let state = Enablement::of(record);
+        let blocker = match &state {
+            Enablement::InService => None,
+            Enablement::Unstated => Some("autoscaling was never enabled".to_owned()),
+            Enablement::Disabled
+            | Enablement::Creating
+            | Enablement::Failed(_)
+            | Enablement::Deleting
+            | Enablement::Other(_) => state.blocker(),
+        };
+        let view = ClusterView {
+            blocker: blocker.map(Name::from),
+            groups: record
+                .instance_groups
+                .iter()
+                .map(|group| (Name::clone(&group.name), Name::clone(&group.status)))
+                .collect(),
+        };
+        if self.state.cluster.as_ref() == Some(&view) {
+            return;
+        }
+        let was = self.state.cluster.replace(view);
+        let was = was.map(|view| view.blocker);
+        let is = self.blocker();
+        if was != Some(is.clone()) {
+            let (warning, text) = match is {
+                None => (false, "autoscaling is InService".to_owned()),
+                Some(text) => (true, text.as_ref().to_owned()),
+            };
+            self.notice(warning, "Autoscaling", "H-5", "cluster".to_owned(), text);
+        }
+        self.reconcile();
+    }
+
+    /// Brings statuses, deleted pools and finalizers in line with what is known.
+    fn reconcile(&mut self) {
+        let now = self.state.now;
+        let mut documents =
+            conditions::documents(&self.state.config, self.state.cluster.as_ref(), now);
+        let before: BTreeMap<_, _> = self
+            .state
+            .statuses
+            .iter()
+            .map(|d| ((d.kind.clone(), Name::clone(&d.name)), d))
+            .collect();
+        let mut changed = Vec::new();
+        for document in &mut documents {
+            let key = (document.kind.clone(), Name::clone(&document.name));
+            if conditions::carry_over(document, before.get(&key).copied()) {
+                changed.push(document.clone());
+            }
+        }
+        self.state.statuses = documents;
+        for document in changed {
+            self.emit(Output::Status(document));
+        }
+        if self.blocker().is_some() {
+            return;
+        }
+        let closed: BTreeSet<PoolId> = (0..)
+            .zip(&self.state.pools)
+            .filter(|(_, pool)| pool.is_closed())
+            .map(|(id, _)| PoolId(id))
+            .collect();
+        if closed.is_empty() {
+            return;
+        }
+        let orders: Vec<_> = self
+            .state
+            .orders
+            .iter()
+            .filter(|(_, order)| closed.contains(&order.pool))
+            .map(|(id, order)| (*id, order.retry_at()))
+            .collect();
+        let nodes: Vec<NodeId> = self
+            .state
+            .nodes
+            .values()
+            .filter(|node| closed.contains(&node.pool) && !node.is_leaving())
+            .map(|node| node.id)
+            .collect();
+        for id in nodes {
+            if self.detach(id).is_none() {
+                self.replan_node(id);
+            }
+            self.leave(id, "its NodePool is being deleted (row 17)", None);
+        }
+        // In line they find their pool closed and go back to the planner.
+        for (id, retry) in orders {
+            if let Some(at) = retry {
+                self.index
+                    .timers
+                    .remove(&(at, super::machine::Timer::Order(id)));
+            }
+            self.try_next(id);
+        }
+        self.release();
+    }
+
+    /// Lets finalizers go of deleted pools without nodes and of deleted classes that no pool refers to (row 17).
+    pub(super) fn release(&mut self) {
+        let pools: Vec<Name> = self
+            .state
+            .pools
+            .iter()
+            .filter(|pool| pool.config.deleted && pool.live == 0)
+            .map(|pool| Name::clone(&pool.config.name))
+            .collect();
+        let classes = self.state.config.classes.iter().filter(|class| {
+            class.deleted
+                && !self
+                    .state
+                    .pools
+                    .iter()
+                    .any(|pool| refers(pool, &class.name))
+        });
+        let classes: Vec<Name> = classes.map(|class| Name::clone(&class.name)).collect();
+        for (kind, names) in [("NodePool", pools), ("HyperpodNodeClass", classes)] {
+            for name in names {
+                if self.state.released.insert(release_key(kind, &name)) {
+                    self.emit(Output::Release {
+                        kind: kind.into(),
+                        name,
+                    });
+                }
+            }
+        }
+    }
+
+    /// A page of `ListClusterNodes`. O(records x log nodes).
+    pub(super) fn list(&mut self, listing: Listing) {
+        let now = self.state.now;
+        let began = listing.began.min(now);
+        for record in &listing.records {
+            self.record(record, began);
+        }
+        if listing.last {
+            self.sweep_over(began);
+        }
+    }
+
+    fn record(&mut self, record: &NodeRecord, began: Timestamp) {
+        let Some(id) = self.owner(record, began) else {
+            return;
+        };
+        let now = self.state.now;
+        let Some(node) = self.state.nodes.get_mut(&id) else {
+            return;
+        };
+        node.missing_since = None;
+        if began > node.seen {
+            self.index.by_seen.remove(&(node.seen, id));
+            node.seen = began;
+            self.index.by_seen.insert((began, id));
+        }
+        if began < node.bound_at {
+            return;
+        }
+        let logical = &record.node_logical_id;
+        if let (Some(instance), Some(launched)) = (&record.instance_id, record.launch_time) {
+            self.state.ledger.started(logical, instance, launched);
+        }
+        match &record.instance_status {
+            InstanceStatus::NotFound => self.vanished(id, "HyperPod does not know it any more"),
+            InstanceStatus::Failure => {
+                if let Some(node) = self.state.nodes.get_mut(&id) {
+                    node.bound_at = began;
+                }
+                self.unbind(id);
+                self.state.ledger.only(logical, None, now);
+            }
+            InstanceStatus::ShuttingDown => {
+                if self
+                    .state
+                    .nodes
+                    .get(&id)
+                    .is_some_and(|node| matches!(node.deletion, Deletion::Asked(_)))
+                {
+                    return;
+                }
+                self.deletion_accepted(id);
+            }
+            InstanceStatus::Pending
+            | InstanceStatus::SystemUpdating
+            | InstanceStatus::DeepHealthCheckInProgress
+            | InstanceStatus::Other(_) => {
+                if let Some(instance) = &record.instance_id {
+                    self.bind(id, instance, began);
+                }
+            }
+            InstanceStatus::Running => {
+                if let Some(instance) = &record.instance_id {
+                    self.bind(id, instance, began);
+                }
+                self.running(id);
+            }
+        }
+    }
+
+    fn running(&mut self, id: NodeId) {
+        if self
+            .state
+            .nodes
+            .get(&id)
+            .is_some_and(|node| node.phase < Phase::Running && node.instance_id.is_some())
+        {
+            self.set_phase(id, Phase::Running);
+        }
+    }
+
+    /// The node that a record is about. One of a request that was never answered is taken in as a late arrival (H-67); one
+    /// of nobody is reported (H-9).
+    fn owner(&mut self, record: &NodeRecord, began: Timestamp) -> Option<NodeId> {
+        let logical = &record.node_logical_id;
+        if let Some(id) = self.index.by_logical.get(logical) {
+            return Some(*id);
+        }
+        if matches!(
+            record.instance_status,
+            InstanceStatus::ShuttingDown | InstanceStatus::NotFound
+        ) {
+            return None;
+        }
+        let group = &record.instance_group_name;
+        let of_open_call = self.state.calls.values().any(|call| match &call.what {
+            What::Add(entries) => entries.iter().any(|e| e.add.instance_group_name == *group),
+            What::Delete(_) => false,
+        });
+        if of_open_call {
+            return None;
+        }
+        let suits = |id: &NodeId| {
+            let offering = self.state.nodes.get(id).map(|node| node.offering);
+            offering
+                .and_then(|o| self.state.offers.get(o))
+                .is_some_and(|o| {
+                    o.instance_group == *group
+                        && (record.instance_type.is_empty()
+                            || o.instance_type == record.instance_type)
+                        && (record.availability_zone.is_empty()
+                            || o.zone == record.availability_zone)
+                })
+        };
+        let late = self.index.lost.iter().copied().find(suits);
+        if let Some(id) = late {
+            self.index.lost.remove(&id);
+            if let Some(node) = self.state.nodes.get_mut(&id) {
+                node.deletion = Deletion::None;
+            }
+            self.set_phase(id, Phase::Requested);
+            self.make_spare(id);
+            self.accepted(id, logical);
+            self.notice(
+                false,
+                "LateArrival",
+                "H-67",
+                id.to_string(),
+                format!("{logical} came although its request was given up"),
+            );
+            return Some(id);
+        }
+        let managed = self.index.groups.contains_key(group);
+        if managed
+            && self
+                .state
+                .foreign
+                .insert(Name::clone(logical), began)
+                .is_none()
+        {
+            self.notice(
+                true,
+                "ForeignNode",
+                "H-9",
+                format!("instance group {group}"),
+                format!("{logical} is not a node of the autoscaler; it is left alone"),
+            );
+        }
+        None
+    }
+
+    /// The sweep that began at `began` is complete: what it has not shown is missing.
+    fn sweep_over(&mut self, began: Timestamp) {
+        let now = self.state.now;
+        let grace = self.state.config.missing_grace;
+        let missing: Vec<NodeId> = self
+            .index
+            .by_seen
+            .iter()
+            .take_while(|(seen, _)| *seen < began)
+            .map(|(_, id)| *id)
+            .collect();
+        for id in missing {
+            let Some(node) = self.state.nodes.get_mut(&id) else {
+                continue;
+            };
+            let since = *node.missing_since.get_or_insert(now);
+            if node.deletion == Deletion::Accepted && node.since < began {
+                self.gone(id);
+            } else if now.since(since) >= grace {
+                self.vanished(id, "HyperPod has not listed it for a while");
+            }
+        }
+        // Requests that were given up before this sweep and have shown nothing in it came to nothing.
+        let lost: Vec<NodeId> = self.index.lost.iter().copied().collect();
+        for id in lost {
+            let since = self.state.nodes.get(&id).map(|node| node.since);
+            if since.is_some_and(|since| began.since(since) >= grace) {
+                self.gone(id);
+            }
+        }
+        self.state.foreign.retain(|_, seen| *seen >= began);
+        self.state
+            .strangers
+            .retain(|_, stranger| now.since(stranger.at) < STRANGER_MEMORY);
+    }
+
+    pub(super) fn remember_stranger(&mut self, event: &KubeEvent) {
+        if event.change == KubeChange::Gone {
+            self.state.strangers.remove(&event.instance_id);
+            return;
+        }
+        let at = self.state.now;
+        let stranger = self
+            .state
+            .strangers
+            .entry(Name::clone(&event.instance_id))
+            .or_insert(Stranger {
+                changes: Vec::new(),
+                at,
+            });
+        if stranger.changes.len() < STRANGER_CHANGES {
+            stranger.changes.push(event.change);
+        }
+    }
+
+    /// An event of the cluster.
+    pub(super) fn event(&mut self, event: &ClusterEvent) {
+        let at = event.event_time.min(self.state.now);
+        let kind = event.kind();
+        if let (Some(logical), Some(instance)) = (&event.node_logical_id, &event.instance_id) {
+            match kind {
+                EventKind::LifecycleStarted => self.state.ledger.started(logical, instance, at),
+                EventKind::Terminating => self.state.ledger.ended(logical, instance, at),
+                EventKind::InsufficientCapacity
+                | EventKind::LifecycleSucceeded
+                | EventKind::LifecycleFailed
+                | EventKind::InstanceFailed
+                | EventKind::Group
+                | EventKind::Cluster
+                | EventKind::Unknown => {}
+            }
+        }
+        match kind {
+            EventKind::Unknown => {
+                self.state.ignored = self.state.ignored.saturating_add(1);
+                return;
+            }
+            EventKind::Group | EventKind::Cluster => {
+                if &*event.event_level == "Error" {
+                    let subject = match &event.instance_group_name {
+                        Some(group) => format!("instance group {group}"),
+                        None => "cluster".to_owned(),
+                    };
+                    let text = event.failure_message.as_ref().unwrap_or(&event.description);
+                    self.notice(true, "ClusterEvent", "H-41", subject, text.to_string());
+                }
+                return;
+            }
+            EventKind::InsufficientCapacity
+            | EventKind::LifecycleStarted
+            | EventKind::LifecycleSucceeded
+            | EventKind::LifecycleFailed
+            | EventKind::Terminating
+            | EventKind::InstanceFailed => {}
+        }
+        let owner = event
+            .node_logical_id
+            .as_ref()
+            .and_then(|logical| self.index.by_logical.get(logical).copied());
+        let Some(id) = owner else { return };
+        let current = self
+            .state
+            .nodes
+            .get(&id)
+            .is_some_and(|n| n.instance_id.is_some() && n.instance_id == event.instance_id);
+        match kind {
+            EventKind::InsufficientCapacity => {
+                // It had an instance since then.
+                let over = self
+                    .state
+                    .nodes
+                    .get(&id)
+                    .is_some_and(|n| n.instance_at > at);
+                if !over {
+                    self.no_capacity(id);
+                }
+            }
+            EventKind::LifecycleStarted => {
+                if let Some(instance) = &event.instance_id {
+                    self.bind(id, instance, at);
+                }
+            }
+            EventKind::LifecycleSucceeded => {
+                if let Some(instance) = &event.instance_id {
+                    self.bind(id, instance, at);
+                }
+                self.running(id);
+            }
+            EventKind::LifecycleFailed | EventKind::InstanceFailed => {
+                let text = event.failure_message.as_ref().unwrap_or(&event.description);
+                self.notice(
+                    true,
+                    "InstanceFailed",
+                    "H-33",
+                    id.to_string(),
+                    format!("{text}; HyperPod tries another instance"),
+                );
+                if current {
+                    self.lost_instance(id, at);
+                }
+            }
+            EventKind::Terminating => {
+                if current {
+                    self.lost_instance(id, at);
+                }
+            }
+            EventKind::Group | EventKind::Cluster | EventKind::Unknown => {}
+        }
+    }
+
+    fn lost_instance(&mut self, id: NodeId, at: Timestamp) {
+        if let Some(node) = self.state.nodes.get_mut(&id) {
+            node.bound_at = node.bound_at.max(at);
+            node.instance_at = node.instance_at.max(at);
+        }
+        self.unbind(id);
+    }
+}
+
+fn release_key(kind: &str, name: &Name) -> Name {
+    Name::from(format!("{kind}/{name}"))
+}
+
+fn refers(pool: &Pool, class: &Name) -> bool {
+    pool.config.node_class == *class && (pool.live > 0 || (pool.configured && !pool.config.deleted))
+}

@@ -1,0 +1,289 @@
+//! Rules between pods, counted.
+//!
+//! For each rule: how many pods it speaks of, and how many have it, stand in each domain. Over host names the domains are
+//! the slots themselves. Asked whether a pod may join a place, the counts answer as kube-scheduler would, or more strictly.
+
+use crate::base::hash::FastMap;
+use crate::base::index::Ix as _;
+use crate::problem::whatif::{Between, CountedKind, CountedRule};
+use crate::problem::{ClassId, NodeId, OptionId};
+
+/// Where a slot stands: an existing node by itself, a bought one by its option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a position and nothing else")]
+pub struct Spot {
+    /// The slot.
+    pub slot: u32,
+    /// How it was bought, for nodes that do not exist yet.
+    pub option: Option<OptionId>,
+}
+
+/// Pods by rule and domain.
+#[derive(Debug, Clone)]
+pub struct Counts<'p> {
+    between: &'p Between,
+    /// By rule and value: pods that the rule speaks of, pods that have it.
+    domains: Vec<Vec<(u32, u32)>>,
+    /// The same over host names, by rule and slot.
+    hosts: FastMap<(u32, u32), (u32, u32)>,
+    /// By rule: pods it speaks of anywhere.
+    total: Vec<u32>,
+    /// By rule and value: how many nodes that count are there.
+    supports: Vec<Vec<u32>>,
+}
+
+impl<'p> Counts<'p> {
+    /// What stands on the `existing` nodes.
+    #[must_use]
+    pub fn new(between: &'p Between, existing: usize) -> Self {
+        let values = |rule: &CountedRule| rule.key.map_or(0, |key| between.keys[key].values);
+        let mut counts = Self {
+            between,
+            domains: between
+                .rules
+                .iter()
+                .map(|rule| vec![(0, 0); values(rule)])
+                .collect(),
+            hosts: FastMap::default(),
+            total: vec![0; between.rules.len()],
+            supports: between
+                .rules
+                .iter()
+                .map(|rule| vec![0; values(rule)])
+                .collect(),
+        };
+        for node in (0..existing).map(NodeId::new) {
+            counts.node_returns(node);
+        }
+        counts
+    }
+
+    /// Whether there is no rule at all.
+    #[inline]
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.between.rules.is_empty()
+    }
+
+    /// Whether pods of `class` have or fall under no rule.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self, class: ClassId) -> bool {
+        self.is_idle()
+            || (self.between.owned[class].is_empty() && self.between.member[class].is_empty())
+    }
+
+    /// Whether pods of `class` have or fall under a rule over domains, so that a node's zone and the like matter to others.
+    #[inline]
+    #[must_use]
+    pub fn over_domains(&self, class: ClassId) -> bool {
+        self.between.over_domains[class]
+    }
+
+    /// Whether what refuses a pod of `class` now refuses it still when other nodes go or other pods arrive.
+    #[inline]
+    #[must_use]
+    pub fn is_steady(&self, class: ClassId) -> bool {
+        self.between.steady[class]
+    }
+
+    fn value(&self, rule: &CountedRule, spot: Spot) -> Option<u32> {
+        let key = &self.between.keys[rule.key?];
+        match spot.option {
+            None => key.views.get(spot.slot as usize).copied().flatten(),
+            Some(option) => key.options[option],
+        }
+    }
+
+    fn counts_at(rule: &CountedRule, spot: Spot) -> bool {
+        match spot.option {
+            None => rule
+                .counts_on
+                .get(spot.slot as usize)
+                .copied()
+                .unwrap_or(false),
+            Some(option) => rule.counts_for.contains(option),
+        }
+    }
+
+    fn change(&mut self, number: u32, spot: Spot, members: u32, owners: u32, enter: bool) {
+        let between = self.between;
+        let rule = &between.rules[number as usize];
+        let cell = if rule.key.is_none() {
+            self.hosts.entry((number, spot.slot)).or_insert((0, 0))
+        } else {
+            let Some(value) = self.value(rule, spot) else {
+                return;
+            };
+            &mut self.domains[number as usize][value as usize]
+        };
+        let total = &mut self.total[number as usize];
+        if enter {
+            *cell = (cell.0 + members, cell.1 + owners);
+            *total += members;
+        } else {
+            *cell = (
+                cell.0.saturating_sub(members),
+                cell.1.saturating_sub(owners),
+            );
+            *total = total.saturating_sub(members);
+        }
+    }
+
+    /// A pod of `class` enters or leaves `spot`.
+    pub fn count(&mut self, class: ClassId, spot: Spot, enter: bool) {
+        let between = self.between;
+        for number in &between.member[class] {
+            if Self::counts_at(&between.rules[*number as usize], spot) {
+                self.change(*number, spot, 1, 0, enter);
+            }
+        }
+        for number in &between.owned[class] {
+            if between.rules[*number as usize].demand == CountedKind::Anti {
+                self.change(*number, spot, 0, 1, enter);
+            }
+        }
+    }
+
+    /// An existing node goes with its pods.
+    pub fn node_leaves(&mut self, node: NodeId) {
+        self.node(node, false);
+    }
+
+    /// It comes back.
+    pub fn node_returns(&mut self, node: NodeId) {
+        self.node(node, true);
+    }
+
+    fn node(&mut self, node: NodeId, enter: bool) {
+        let between = self.between;
+        let spot = Spot {
+            slot: u32::try_from(node.at()).unwrap_or(u32::MAX),
+            option: None,
+        };
+        for held in &between.standing[node] {
+            self.change(held.rule, spot, held.members, held.owners, enter);
+        }
+        for (at, rule) in between.rules.iter().enumerate() {
+            if rule.counts_on[node.at()]
+                && let Some(value) = self.value(rule, spot)
+            {
+                let support = &mut self.supports[at][value as usize];
+                *support = if enter {
+                    *support + 1
+                } else {
+                    support.saturating_sub(1)
+                };
+            }
+        }
+    }
+
+    fn at(&self, number: u32, rule: &CountedRule, spot: Spot) -> Option<(u32, u32)> {
+        if rule.key.is_none() {
+            let held = self.hosts.get(&(number, spot.slot));
+            return Some(held.copied().unwrap_or((0, 0)));
+        }
+        let value = self.value(rule, spot)?;
+        Some(self.domains[number as usize][value as usize])
+    }
+
+    /// The fewest members in a domain that exists or could be bought, and 0 below `min_domains` domains.
+    fn least(&self, number: u32, rule: &CountedRule, min_domains: u32) -> u32 {
+        let mut least = u32::MAX;
+        let mut domains = 0;
+        let cells = &self.domains[number as usize];
+        for (value, (members, _)) in cells.iter().enumerate() {
+            if rule.on_offer[value] || self.supports[number as usize][value] > 0 {
+                least = least.min(*members);
+                domains += 1;
+            }
+        }
+        if domains < min_domains || domains == 0 {
+            0
+        } else {
+            least
+        }
+    }
+
+    /// Whether a pod of `class` may join `spot` as things stand.
+    #[must_use]
+    pub fn allows(&self, class: ClassId, spot: Spot) -> bool {
+        if self.is_idle() {
+            return true;
+        }
+        let owned = &self.between.owned[class];
+        let member = &self.between.member[class];
+        for number in owned {
+            let rule = &self.between.rules[*number as usize];
+            let held = self.at(*number, rule, spot);
+            let own = u32::from(member.contains(number));
+            let met = match (rule.demand, held) {
+                (CountedKind::Spread { max_skew, .. }, Some((members, _)))
+                    if rule.key.is_none() =>
+                {
+                    members + own <= max_skew
+                }
+                (
+                    CountedKind::Spread {
+                        max_skew,
+                        min_domains,
+                    },
+                    Some((members, _)),
+                ) => {
+                    members + own <= max_skew.saturating_add(self.least(*number, rule, min_domains))
+                }
+                (CountedKind::Affinity, Some((members, _))) => {
+                    members > 0 || (own > 0 && self.total[*number as usize] == 0)
+                }
+                (CountedKind::Anti, Some((members, _))) => members == 0,
+                (CountedKind::Anti, None) => true,
+                (CountedKind::Spread { .. } | CountedKind::Affinity, None) => false,
+            };
+            if !met {
+                return false;
+            }
+        }
+        member.iter().all(|number| {
+            let rule = &self.between.rules[*number as usize];
+            rule.demand != CountedKind::Anti
+                || self
+                    .at(*number, rule, spot)
+                    .is_none_or(|(_, owners)| owners == 0)
+        })
+    }
+
+    /// How crowded `option`'s domain is for the spreads of `class`: Karpenter's claims choose the emptiest.
+    #[must_use]
+    pub fn crowd(&self, class: ClassId, option: OptionId) -> u32 {
+        if self.is_idle() {
+            return 0;
+        }
+        let spot = Spot {
+            slot: u32::MAX,
+            option: Some(option),
+        };
+        let crowd = |number: &u32| {
+            let rule = &self.between.rules[*number as usize];
+            let spread = matches!(rule.demand, CountedKind::Spread { .. }) && rule.key.is_some();
+            let held = self.at(*number, rule, spot).filter(|_| spread);
+            held.map_or(0, |(members, _)| members)
+        };
+        self.between.owned[class].iter().map(crowd).sum()
+    }
+
+    /// Whether a node of `new` stands in the same domains as one of `old`, as far as rules of and about `class` look.
+    #[must_use]
+    pub fn same_domains(&self, class: ClassId, old: OptionId, new: OptionId) -> bool {
+        self.is_idle()
+            || (self.between.owned[class].iter())
+                .chain(&self.between.member[class])
+                .all(|number| {
+                    let rule = &self.between.rules[*number as usize];
+                    rule.key.is_none_or(|key| {
+                        let options = &self.between.keys[key].options;
+                        options[old] == options[new]
+                            && rule.counts_for.contains(old) == rule.counts_for.contains(new)
+                    })
+                })
+    }
+}
