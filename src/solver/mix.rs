@@ -57,10 +57,10 @@ impl MixBudget {
     pub(super) const THOROUGH: Self = Self {
         rounds: 400,
         width: [20, 1_000],
-        work: 40_000_000,
+        work: 32_000_000,
         rows: 1_200,
         dives: 200,
-        flops: 1_000_000_000,
+        flops: 700_000_000,
         patterns: 20_000,
         bound_widths: [50, 3_200],
         bound_work: 20_000_000,
