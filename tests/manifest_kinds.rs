@@ -339,7 +339,7 @@ fn unknown_kinds_and_fields_are_counted() {
     let mut reader = Reader::new();
     let list = json!([
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}},
-        {"apiVersion": "apps/v1", "kind": "Deployment"}, {"apiVersion": "apps/v1", "kind": "Deployment"},
+        {"apiVersion": "batch/v1", "kind": "Job"}, {"apiVersion": "batch/v1", "kind": "Job"},
         {"apiVersion": "karpenter.sh/v1beta1", "kind": "NodePool"},
         {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "p"}, "spec": {"colour": 1, "template": {"spec": {"nodeClassRef": {"name": "c"}}}}},
     ]);
@@ -353,7 +353,7 @@ fn unknown_kinds_and_fields_are_counted() {
     assert_eq!(
         kinds,
         [
-            ("apps/v1/Deployment", 2),
+            ("batch/v1/Job", 2),
             ("karpenter.sh/v1beta1/NodePool", 1),
             ("v1/ConfigMap", 1)
         ]

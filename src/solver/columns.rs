@@ -9,79 +9,12 @@ use super::candidates::Tier;
 use super::construct::{Built, Recipe, Workshop, give_back, take};
 use super::holds::{joint_state, stock_allows};
 use super::lp::{Cover, End};
+use super::pool::{Pattern, Pool, weight_of};
 use super::pricing::{Item, Knapsack};
 use super::values::most_per_node;
 use super::{Group, Target};
-use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::problem::{ClassId, OptionId, Problem};
-
-/// One node's content, with the cheapest option seen to hold it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Pattern {
-    /// How it is bought.
-    pub option: OptionId,
-    /// Pods by class, in the order of the classes.
-    pub content: Vec<(ClassId, u32)>,
-}
-
-/// Contents seen so far, each once.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Pool {
-    /// The contents in the order they were seen.
-    pub patterns: Vec<Pattern>,
-    most: usize,
-    known: FastMap<Vec<(ClassId, u32)>, usize>,
-}
-
-impl Pool {
-    /// A pool that remembers at most `most` contents: 0 where nobody will ask.
-    #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self {
-            most,
-            ..Self::default()
-        }
-    }
-
-    /// Remembers the new nodes of a plan.
-    pub fn gather(&mut self, problem: &Problem, groups: &[Group]) {
-        if self.patterns.len() >= self.most {
-            return;
-        }
-        for group in groups {
-            if let Target::Option(option) = group.target {
-                self.insert(problem, option, &group.content);
-            }
-        }
-    }
-
-    /// Remembers one content; of equal ones the cheaper option stays.
-    pub fn insert(&mut self, problem: &Problem, option: OptionId, content: &[(ClassId, u32)]) {
-        let mut content = content.to_vec();
-        content.sort_unstable();
-        match self.known.get(&content) {
-            Some(at) => {
-                let held = &mut self.patterns[*at].option;
-                let same_weight = weight_of(problem, option) == weight_of(problem, *held);
-                if same_weight && problem.options[option].cost < problem.options[*held].cost {
-                    *held = option;
-                }
-            }
-            None if self.patterns.len() < self.most => {
-                self.known.insert(content.clone(), self.patterns.len());
-                self.patterns.push(Pattern { option, content });
-            }
-            None => {}
-        }
-    }
-}
-
-fn weight_of(problem: &Problem, option: OptionId) -> u32 {
-    problem.pools[problem.options[option].pool].weight
-}
 
 /// The programme for the pods that a plan puts on new nodes of one tier. Everything else in the plan stays as it is.
 #[derive(Debug)]
@@ -188,13 +121,13 @@ impl Master {
                 content: vec![(*class, count)],
             });
         }
-        let needs = classes.iter().map(|class| f64::from(need[class.at()]));
+        let needs = needs(&classes, &need);
         let most_per_node = classes.iter().map(|class| most_per_node(problem, *class));
         Some(Self {
             proven_duals: vec![0.0; classes.len()],
             proven: 0.0,
             most_per_node: most_per_node.collect(),
-            lp: Cover::new(needs.collect(), &singles),
+            lp: Cover::new(needs, &singles),
             classes,
             patterns,
             row_of,
@@ -398,11 +331,7 @@ impl Master {
                 break;
             }
             let start = lp.flops;
-            let need = self
-                .classes
-                .iter()
-                .map(|class| f64::from(draft.left[class.at()]));
-            lp.set_need(need.collect());
+            lp.set_need(needs(&self.classes, &draft.left));
             let end = lp.repair(flops.saturating_sub(spent));
             spent += lp.flops - start;
             if end == End::OutOfWork {
@@ -495,8 +424,28 @@ pub const FLOPS_PER_STEP: u64 = 16;
 const UPS_PER_DIVE: usize = 16;
 /// While rounding, columns that cost this share more than their pods are worth are not looked at.
 const NEAR: f64 = 0.03;
-/// Fractions up to here are nothing but rounding.
-const LEAST_FRACTION: f64 = 1e-6;
+/// Fractions up to here are nothing but rounding, and what [`needs`] adds.
+const LEAST_FRACTION: f64 = 1e-3;
+/// A little more than is needed, different for each row: without it most pivots of problems with a few equal pods per
+/// class would change nothing.
+const NUDGE: f64 = 1e-6;
+
+/// What each row needs.
+fn needs(classes: &[ClassId], left: &[u32]) -> Vec<f64> {
+    let mut phase = 0.0;
+    let need = |class: &ClassId| {
+        // The golden ratio spreads these evenly between 0 and 1.
+        phase += 0.618_033_988_749_895;
+        if phase >= 1.0 {
+            phase -= 1.0;
+        }
+        match left[class.at()] {
+            0 => 0.0,
+            n => f64::from(n) + NUDGE * (1.0 + phase),
+        }
+    };
+    classes.iter().map(need).collect()
+}
 /// A node is bought for a part of its content if that part is worth this share of its cost.
 const CLIPPED_WORTH: f64 = 0.85;
 

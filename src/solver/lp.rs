@@ -9,9 +9,9 @@
 const EPSILON: f64 = 1e-9;
 /// The least pivot, so that rounding is not blown up.
 const LEAST_PIVOT: f64 = 1e-7;
-/// After so many pivots in a row that change nothing the first improving variable enters and the first leaves (Bland),
-/// which cannot go round in circles.
-const PATIENCE: u32 = 50;
+/// After so many pivots in a row that change nothing, and as many as there are rows, the first improving variable enters
+/// and the first leaves (Bland), which cannot go round in circles.
+const PATIENCE: usize = 100;
 /// Columns looked at before the best of them enters.
 const CHUNK: usize = 400;
 /// Residual at which the inverse is made anew.
@@ -168,7 +168,7 @@ impl Cover {
             if self.flops > until {
                 return End::OutOfWork;
             }
-            let bland = still > PATIENCE;
+            let bland = still > PATIENCE + self.rows;
             let Some(entering) = self.entering(bland) else {
                 if !checked && self.drift() > DRIFT && self.refactor() {
                     checked = true;

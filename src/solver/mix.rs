@@ -49,7 +49,7 @@ impl MixBudget {
         work: 3_000_000,
         rows: 600,
         dives: 60,
-        flops: 120_000_000,
+        flops: 200_000_000,
         patterns: 8_000,
         bound_widths: [20, 80],
         bound_work: 400_000,
@@ -57,10 +57,10 @@ impl MixBudget {
     pub(super) const THOROUGH: Self = Self {
         rounds: 400,
         width: [20, 1_000],
-        work: 40_000_000,
+        work: 32_000_000,
         rows: 1_200,
         dives: 200,
-        flops: 1_000_000_000,
+        flops: 700_000_000,
         patterns: 20_000,
         bound_widths: [50, 3_200],
         bound_work: 20_000_000,
@@ -110,10 +110,10 @@ fn mix_tier(
         return;
     };
     master.take_up(problem, &search.pool);
-    if !solve(search, &mut master, budget) {
-        return;
+    // A solution that is not optimal still is one.
+    if solve(search, &mut master, budget) {
+        generate(search, tier, &mut master, budget);
     }
-    generate(search, tier, &mut master, budget);
     for (held, new) in search.bounding.iter_mut().zip(master.bounding_values()) {
         if held.is_empty() {
             *held = new;

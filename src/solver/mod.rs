@@ -13,10 +13,12 @@
 //! 5. [`search`] tries several values and fill orders, raises the value of pods that ended on poor nodes and builds again,
 //!    tries values that are off by chance, then repacks small groups of nodes; the best plan by the [objective](score)
 //!    (M-1) wins.
+//!    Between the two, a [linear programme](columns) over the contents of all nodes tried so far finds their best mix and,
+//!    by its duals, better contents ([`pricing`]).
 //! 6. [`settle`] takes off what rules between pods forbid once some pods are left over.
 //! 7. [`prefer`] meets preferences where that costs nothing (M-2).
 //! 8. [`gangs`] sees to it that pods which are of use only together are placed together or not at all.
-//! 9. [`bound`] proves a price below which no plan can be.
+//! 9. [`bound`] proves a price below which no plan can be, from resources and from those duals.
 //!
 //! All choices are made by comparing numbers with total tie-breaks, and budgets count steps, so the same problem gives the
 //! same plan everywhere. Floats choose what is tried; scores, which have none, choose what wins. `docs/DESIGN.md` tells
@@ -36,6 +38,7 @@ pub mod lp;
 mod mend;
 mod mix;
 pub mod pack;
+pub mod pool;
 pub mod prefer;
 pub mod pricing;
 pub mod reduce;

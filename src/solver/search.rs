@@ -1,10 +1,10 @@
 //! Looking for the best plan within a budget of work.
 
 use super::bound;
-use super::columns::Pool;
 use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
 use super::mix::{self, MixBudget};
+use super::pool::Pool;
 use super::score::{Ranks, Score};
 use super::values::{self, Measure};
 use super::{Group, Target};
@@ -51,7 +51,7 @@ impl Budget {
                 rounds: 100,
                 learn_work: 20_000_000,
                 repacks: 20_000,
-                repack_work: 40_000_000,
+                repack_work: 30_000_000,
                 restarts: 3_000,
                 restart_work: 30_000_000,
                 mix: MixBudget::THOROUGH,

@@ -64,7 +64,8 @@ fn buffer(buffer: &PlannedBuffer) -> String {
         BufferState::FitsExistingCapacity => "fits existing nodes",
         BufferState::RequiresNewCapacity => "needs new nodes",
         BufferState::BufferEmpty => "is empty",
-        _ => "is not ready",
+        BufferState::NotReadyForProvisioning => "is not ready",
+        _ => "is in a state of its own",
     };
     let counts = format!(
         "room for {}: {} on nodes that exist, {} on new nodes, {} nowhere",
