@@ -98,6 +98,10 @@ impl Search<'_, '_> {
         self.shop.downsize(&mut built);
         self.pool.gather(problem, &built.groups);
         let mut score = self.ranks.score(problem, &built.groups, &built.remaining);
+        // What was mixed or mended counts only within the stocks, whatever made it.
+        if !within_stocks(problem, &built.groups) {
+            return score;
+        }
         let has_chance = self.best.as_ref().is_none_or(|(held, _)| {
             let margin = held.cost.as_f64() * JOIN_MARGIN;
             score.unplaced <= held.unplaced && score.cost.as_f64() <= margin
@@ -460,4 +464,22 @@ fn pick(rng: &mut Rng, groups: &[Group], bought: &[usize], nodes: u64) -> Vec<us
         }
     }
     picks
+}
+
+/// Whether the new nodes of `groups` use no more of any stock than there is.
+fn within_stocks(problem: &Problem, groups: &[Group]) -> bool {
+    let mut left: Vec<i128> = problem.stocks.iter().map(|stock| stock.left).collect();
+    let mut touched = vec![false; left.len()];
+    for group in groups {
+        let Target::Option(option) = group.target else {
+            continue;
+        };
+        for (stock, amount) in &problem.options[option].uses {
+            left[stock.at()] -= amount * i128::from(group.times);
+            touched[stock.at()] = true;
+        }
+    }
+    left.iter()
+        .zip(touched)
+        .all(|(left, used)| !used || *left >= 0)
 }

@@ -254,7 +254,10 @@ fn a_buffer_without_template_says_so() {
 }
 
 fn static_cluster(replicas: u32, claims: &[(&str, Value)], limit: Option<u32>) -> Vec<Value> {
-    let limits = limit.map_or_else(|| json!({}), |n| json!({"limits": {"nodes": n.to_string()}}));
+    let limits = limit.map_or_else(
+        || json!({}),
+        |n| json!({"limits": {"nodes": n.to_string()}}),
+    );
     let mut items = vec![
         pool("fixed", with(json!({"replicas": replicas}), limits)),
         types(&[("a", 8, 1.0), ("b", 4, 0.4)]),
