@@ -85,15 +85,18 @@ impl Choices {
         let all = state.bins[bin].times;
         let mut best: Option<(Gain, OptionId, u32)> = None;
         let alike = self.alike(problem, own).to_vec();
-        give_back(problem, &mut self.stocks, own, all);
         for option in alike.into_iter().filter(|option| *option != own) {
-            let most = stock_allows(problem, &self.stocks, option).min(all);
+            let most = self.most(problem, (own, option), all);
             let mut tried = 0;
             for times in [most, most / 2, 1] {
                 if times == tried || times == 0 {
                     continue;
                 }
                 tried = times;
+                // Fewer nodes give back less of a stock that both ways draw on.
+                if times < most && self.most(problem, (own, option), times) < times {
+                    continue;
+                }
                 let gain = try_option(state, bin, option, times);
                 let beats = best.is_none_or(|(held, _, _)| gain > held);
                 if gain.is_better()
@@ -104,8 +107,22 @@ impl Choices {
                 }
             }
         }
-        take(problem, &mut self.stocks, own, all);
         best.map(|(_, option, times)| (option, times))
+    }
+
+    /// How many of `all` nodes bought as `own` the stocks let be bought as `option`: the largest number found by giving
+    /// back just as many as are exchanged, of which fewer may be refused and more may not.
+    fn most(&mut self, problem: &Problem, (own, option): (OptionId, OptionId), all: u32) -> u32 {
+        let mut most = all;
+        loop {
+            give_back(problem, &mut self.stocks, own, most);
+            let allowed = stock_allows(problem, &self.stocks, option);
+            take(problem, &mut self.stocks, own, most);
+            if allowed >= most {
+                return most;
+            }
+            most = allowed;
+        }
     }
 
     fn take(&mut self, state: &mut State<'_>, bin: usize, option: OptionId, times: u32) {
