@@ -183,10 +183,8 @@ fn an_offering_that_cannot_be_had_breaks_its_claims_only() {
     assert_valid(&planner);
     // A zone that is not there any more needs no pods, so both may share the other.
     assert_eq!(planner.plan().totals.scheduled, 2);
-    let nowhere = OfferingRef {
-        zone: "z".into(),
-        ..zone_a
-    };
+    let mut nowhere = zone_a;
+    nowhere.zone = "z".into();
     let missing = planner.apply(Change::Price {
         offering: nowhere.clone(),
         price: None,

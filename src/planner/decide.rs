@@ -262,6 +262,7 @@ impl Planner {
     /// Notes that the pod `key`, counted on `slot` already, goes to `target`.
     pub(super) fn decide(&mut self, key: Name, class: ClassId, slot: Slot, target: Target) {
         self.queue.remove(&key);
+        self.left.remove(&key);
         if let Some(at) = self.position(&key) {
             self.rows[at].stand = Stand::Placed(slot);
             self.rows[at].class = Some(class);

@@ -111,8 +111,8 @@ impl Planner {
             self.undecide(&key);
             if waiting.contains(&key) {
                 self.queue.insert(Name::clone(&key));
+                self.delta.withdrawn.push(key);
             }
-            self.delta.withdrawn.push(key);
         }
         let ids: Vec<ClaimId> = self.claims.keys().copied().collect();
         for id in ids {
@@ -295,9 +295,15 @@ impl Planner {
     /// Keeps what a plan states beside its decisions.
     fn note(&mut self, plan: Plan, from_nothing: bool) {
         self.facts.exact = from_nothing.then_some((plan.lower_bound, plan.preferences));
+        // Of places on nodes only those of buffers, whose pods are no objects.
+        let mut existing_nodes = plan.existing_nodes;
+        existing_nodes.retain_mut(|placement| {
+            placement.pods.clear();
+            !placement.buffer_pods.is_empty()
+        });
         self.facts.plan = Plan {
             new_node_claims: Vec::new(),
-            existing_nodes: Vec::new(),
+            existing_nodes,
             unschedulable: Vec::new(),
             ..plan
         };
@@ -307,9 +313,9 @@ impl Planner {
     fn merge(&mut self, plan: &Plan) -> bool {
         let mut agrees = true;
         for placement in &plan.existing_nodes {
-            let open = self.claims.keys().copied().find(|id| {
-                placement.node.starts_with(IN_FLIGHT) && in_flight_name(*id) == placement.node
-            });
+            let number = placement.node.strip_prefix(IN_FLIGHT);
+            let id = number.and_then(|number| number.parse().ok()).map(ClaimId);
+            let open = id.filter(|id| self.claims.contains_key(id));
             let target = match open {
                 Some(id) => Target::Claim(id),
                 None => Target::Node(Name::clone(&placement.node)),

@@ -22,15 +22,24 @@ impl Planner {
         let (bound, preferences) = self.facts.exact.unwrap_or_default();
         plan.lower_bound = bound;
         plan.preferences = preferences;
+        let buffers = plan.existing_nodes.len();
         for (node, pods) in &self.existing {
             // A NodeClaim whose Node has joined is known by the Node's name.
             let slot = self.state.as_ref().and_then(|state| state.slot_named(node));
             let name = slot
                 .and_then(|slot| self.names.get(slot.at()))
                 .unwrap_or(node);
-            let mut placement = ExistingPlacement::new(Name::clone(name));
-            placement.pods.clone_from(pods);
-            plan.existing_nodes.push(placement);
+            let held = plan.existing_nodes[..buffers]
+                .iter()
+                .position(|held| held.node == *name);
+            match held {
+                Some(at) => plan.existing_nodes[at].pods.clone_from(pods),
+                None => {
+                    let mut placement = ExistingPlacement::new(Name::clone(name));
+                    placement.pods.clone_from(pods);
+                    plan.existing_nodes.push(placement);
+                }
+            }
         }
         plan.existing_nodes.sort_by(|a, b| a.node.cmp(&b.node));
         let views = self.capacity.as_ref().map(|capacity| self.views(capacity));

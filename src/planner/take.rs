@@ -178,7 +178,9 @@ impl Planner {
         let key = Name::from(pod.key());
         match self.position(&key) {
             None => self.add_pod(key, pod),
-            Some(at) if self.snapshot.pods[at] == pod => {}
+            Some(at) if same_to_scheduler(&self.snapshot.pods[at], &pod) => {
+                self.snapshot.pods[at] = pod;
+            }
             Some(at) if self.is_binding(at, &pod) => self.bind(&key, at, pod),
             Some(_) => {
                 self.remove_pod(&key);
@@ -331,10 +333,11 @@ impl Planner {
             return false;
         };
         let row = &mut self.rows[at];
-        let stand = std::mem::replace(&mut row.stand, Stand::Nowhere);
-        if let (Stand::Placed(slot), Some(class), Some(state)) = (stand, row.class, &mut self.state)
+        if let (Stand::Placed(slot), Some(class), Some(state)) =
+            (row.stand, row.class, &mut self.state)
         {
             state.unplace(slot, class);
+            row.stand = Stand::Nowhere;
         }
         self.gone.extend(row.class);
         self.grown = true;
@@ -368,6 +371,24 @@ impl Planner {
         }
         Some(target)
     }
+}
+
+/// Whether both are the same to a scheduler: most news of a pod are of its containers.
+fn same_to_scheduler(a: &Pod, b: &Pod) -> bool {
+    let reports = |pod: &Pod| {
+        let detail = pod.detail.as_deref();
+        detail.is_some_and(|detail| !detail.actuated.is_empty())
+    };
+    a.node_name == b.node_name
+        && a.spec == b.spec
+        && a.labels == b.labels
+        && a.annotations == b.annotations
+        && a.owners == b.owners
+        && (a.uid == b.uid && a.created == b.created && a.deleted == b.deleted)
+        && a.is_finished() == b.is_finished()
+        && (a.phase == b.phase || !a.is_finished())
+        && !reports(a)
+        && !reports(b)
 }
 
 /// Whether both are the same to a scheduler: a heartbeat changes nothing.
