@@ -79,6 +79,7 @@
 //! | 7 | [`verify`](mod@verify) | the independent checker |
 //! | 7 | [`explain`] | reason trees and their text |
 //! | 8 | [`scheduler`] | the facade: [`schedule`], and its steps one by one |
+//! | 9 | [`planner`] | plans again after every change, at a cost in proportion to it |
 //! | 9 | [`scaling`] | the pods tier: what KEDA and the HPA would set, and why |
 //! | 9 | [`disruption`] | which nodes may go, when, and in what order |
 //! | 9 | [`provisioning`] | keeps HyperPod's capacity coming: a state machine without I/O |
@@ -116,6 +117,7 @@ pub mod hyperpod;
 pub mod manifest;
 pub mod model;
 pub mod plan;
+pub mod planner;
 pub mod problem;
 pub mod provisioning;
 pub mod scaling;

@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("verify", 7),
     ("explain", 7),
     ("scheduler", 8),
+    ("planner", 9),
     ("disruption", 9),
     ("provisioning", 9),
     ("scaling", 9),

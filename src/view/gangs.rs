@@ -109,7 +109,7 @@ pub struct Gangs {
 }
 
 /// What names a gang.
-type Key = (Source, Name, Name);
+pub type Key = (Source, Name, Name);
 
 /// Pods that wait in a gang, each with its unit.
 type Waiting = Vec<(u32, Option<u32>)>;
@@ -250,7 +250,8 @@ fn blank((source, namespace, name): &Key) -> Gang {
 }
 
 /// The gang that a pod belongs to: the first of the labels that it has.
-fn key_of(pod: &Pod) -> Option<Key> {
+#[must_use]
+pub fn key_of(pod: &Pod) -> Option<Key> {
     if pod.labels.is_empty() {
         return None;
     }
