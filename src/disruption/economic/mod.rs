@@ -5,6 +5,8 @@
 //! the free room they need first and are not mixed in (W-19). The result is cut into commands that do not depend on each
 //! other (W-16).
 
+mod bulk;
+mod buy;
 pub mod pack;
 mod parts;
 pub mod places;

@@ -23,9 +23,6 @@ const SEED: u64 = 0x7e7a;
 /// Up to how many nodes a cluster is small.
 const SMALL: usize = 64;
 
-/// After how many steps lists of places are cleared of what is full.
-const COMPACT_AFTER: usize = 32;
-
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]
 struct Work {
@@ -188,7 +185,11 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 solver: Some(self.work.solver),
                 limit: None,
             };
-            let mut places = self.places(&other);
+            let mut open = self.open(&other);
+            let mut going = group.clone();
+            going.sort_unstable();
+            open.retain(|slot| going.binary_search(slot).is_err());
+            let mut places = Places::new(self.packer, &other.world, &open);
             if self.attempt(&mut other, &group, &mut places, allowed, true) {
                 self.improve(&mut other, small);
                 if other.total < best.total {
@@ -197,16 +198,22 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             }
         }
         if !small {
-            self.groups(&mut best);
+            let mut places = self.places(&best);
+            self.groups(&mut best, &mut places);
         }
         best
     }
 
     fn improve(&self, state: &mut State<'c>, thoroughly: bool) {
-        self.one_by_one(state, false);
-        self.one_by_one(state, true);
+        let mut places = self.places(state);
+        for new in [false, true] {
+            // Room is sorted anew where it changed.
+            if self.one_by_one(state, &mut places, new) {
+                places = self.places(state);
+            }
+        }
         if thoroughly {
-            self.groups(state);
+            self.groups(state, &mut places);
         }
     }
 
@@ -441,10 +448,9 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         }
     }
 
-    /// Nodes one by one, the most wasteful first.
-    fn one_by_one(&self, state: &mut State<'c>, new: bool) {
-        let mut places = self.places(state);
-        let mut steps = 0usize;
+    /// Nodes one by one, the most wasteful first. Whether something changed.
+    fn one_by_one(&self, state: &mut State<'c>, places: &mut Places, new: bool) -> bool {
+        let mut changed = false;
         for slot in self.units(state) {
             if state.world.is_gone(slot) {
                 continue;
@@ -455,20 +461,15 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 solver: None,
                 limit: None,
             };
-            if self.attempt(state, &[slot], &mut places, allowed, false) {
-                steps += 1;
-                if steps.is_multiple_of(COMPACT_AFTER) {
-                    places.compact(&state.world);
-                }
-            }
+            changed |= self.attempt(state, &[slot], places, allowed, false);
         }
+        changed
     }
 
     /// Groups of a few nodes each, chosen by chance among the wasteful.
-    fn groups(&self, state: &mut State<'c>) {
+    fn groups(&self, state: &mut State<'c>, places: &mut Places) {
         let mut rng = Rng::new(SEED);
         let mut units = self.units(state);
-        let mut places = self.places(state);
         let mut placements = 0;
         let mut idle = 0usize;
         for _ in 0..self.work.groups {
@@ -505,7 +506,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 solver: None,
                 limit: None,
             };
-            if self.attempt(state, &group, &mut places, allowed, false) {
+            if self.attempt(state, &group, places, allowed, false) {
                 units = self.units(state);
                 idle = 0;
             } else {
