@@ -108,8 +108,8 @@ pub struct Gangs {
     members: FastMap<u32, Membership>,
 }
 
-/// What names a gang.
-type Key = (Source, Name, Name);
+/// What names a gang: where its name comes from, namespace, name.
+pub type Key = (Source, Name, Name);
 
 /// Pods that wait in a gang, each with its unit.
 type Waiting = Vec<(u32, Option<u32>)>;
@@ -249,8 +249,9 @@ fn blank((source, namespace, name): &Key) -> Gang {
     }
 }
 
-/// The gang that a pod belongs to: the first of the labels that it has.
-fn key_of(pod: &Pod) -> Option<Key> {
+/// The gang that a pod belongs to: the first of the labels that it has (M-15).
+#[must_use]
+pub fn key_of(pod: &Pod) -> Option<Key> {
     if pod.labels.is_empty() {
         return None;
     }
@@ -265,7 +266,9 @@ fn key_of(pod: &Pod) -> Option<Key> {
     })
 }
 
-fn unit_of(pod: &Pod) -> Option<Unit> {
+/// The topology domain that `pod` and others of its gang belong in (H-54).
+#[must_use]
+pub fn unit_of(pod: &Pod) -> Option<Unit> {
     let required = pod.annotations.get(REQUIRED);
     let key = required.or_else(|| pod.annotations.get(PREFERRED))?;
     let pod_set = pod.labels.shared(POD_SET).map(Name::clone);

@@ -236,7 +236,10 @@ impl Packer {
                 continue;
             }
             let demand = problem.demand_of(*class);
-            let n = fit_count(demand, &room).min(*count);
+            let n = match *count {
+                1 => u32::from(fits(demand, &room)),
+                most => fit_count(demand, &room).min(most),
+            };
             for (left, need) in room.iter_mut().zip(demand) {
                 *left -= need * i64::from(n);
             }

@@ -278,7 +278,8 @@ impl Packer {
 struct Floor<'p> {
     packer: &'p Packer,
     sums: Vec<f64>,
-    limit: Option<Price>,
+    /// Exactly, and as a float.
+    limit: Option<(Price, f64)>,
 }
 
 impl<'p> Floor<'p> {
@@ -286,13 +287,13 @@ impl<'p> Floor<'p> {
         Self {
             packer,
             sums: vec![0.0; packer.rates.len()],
-            limit,
+            limit: limit.map(|limit| (limit, limit.as_f64())),
         }
     }
 
     /// Adds pods; whether what is there may still cost no more than the limit.
     fn add(&mut self, problem: &Problem, class: ClassId, count: u32) -> bool {
-        let Some(limit) = self.limit else {
+        let Some((limit, most)) = self.limit else {
             return true;
         };
         let needs = problem.demand_of(class).iter().zip(&self.packer.rates);
@@ -301,7 +302,7 @@ impl<'p> Floor<'p> {
         }
         let floor = self.sums.iter().copied().fold(0.0, f64::max) * (1.0 - 1e-9);
         let least = self.packer.least_price[class.at()];
-        least.is_some_and(|least| least <= limit) && floor <= limit.as_f64()
+        least.is_some_and(|least| least <= limit) && floor <= most
     }
 }
 

@@ -5,6 +5,7 @@
 //! W-4, W-7); and the wasteful part of the cluster in one go, packed by the solver. What the horizon is worth, what an
 //! eviction costs and what starting a node costs is in the objective (M-21), so the same search serves all of them.
 
+use super::gangs::Companies;
 use super::pack::{Allowed, Packer};
 use super::places::Places;
 use crate::base::index::Ix as _;
@@ -22,6 +23,9 @@ const SEED: u64 = 0x7e7a;
 
 /// Up to how many nodes a cluster is small.
 const SMALL: usize = 64;
+
+/// A block of nodes is broken only where that saves more than this part of what it costs (H-55).
+const BLOCK_PART: i128 = 4;
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +49,7 @@ impl Work {
             },
             Effort::Balanced => Self {
                 groups: 2_000,
-                placements: 60_000,
+                placements: if small { 60_000 } else { 20_000 },
                 solver: if small {
                     Effort::Balanced
                 } else {
@@ -74,6 +78,7 @@ struct Rates {
     horizon: i128,
     start: i128,
     eviction: i128,
+    restart: i128,
 }
 
 impl Rates {
@@ -82,6 +87,10 @@ impl Rates {
             horizon: i128::from(options.horizon.as_millis().max(0)),
             start: i128::from(options.node_start_time.as_millis().max(0)),
             eviction: options.eviction_cost.as_femto().saturating_mul(3_600_000),
+            restart: options
+                .gang_restart_cost
+                .as_femto()
+                .saturating_mul(3_600_000),
         }
     }
 
@@ -109,6 +118,7 @@ pub struct State<'c> {
 pub struct Search<'s, 'c, 'a> {
     cluster: &'c Cluster<'a>,
     packer: &'s Packer,
+    companies: &'s Companies,
     candidates: &'s [Candidate<'a>],
     /// Position of the candidate at each node.
     at_node: Vec<Option<usize>>,
@@ -126,6 +136,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
     pub fn new(
         cluster: &'c Cluster<'a>,
         packer: &'s Packer,
+        companies: &'s Companies,
         candidates: &'s [Candidate<'a>],
         destinations: Vec<Slot>,
     ) -> Self {
@@ -149,6 +160,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             work: Work::of(cluster.snapshot.options.effort, pods),
             cluster,
             packer,
+            companies,
             candidates,
         }
     }
@@ -175,7 +187,8 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         }
         for size in sizes {
             let mut other = start.clone();
-            let group = self.within_budgets(&other, &units[..size]);
+            let mut group = self.within_budgets(&other, &units[..size]);
+            self.leave_parts_of_gangs(&mut group);
             if group.len() < 2 {
                 continue;
             }
@@ -285,6 +298,18 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         units.iter().copied().filter(|slot| spend(slot)).collect()
     }
 
+    /// Takes out what may not go because part of a gang would stay.
+    fn leave_parts_of_gangs(&self, group: &mut Vec<Slot>) {
+        if self.companies.is_empty() {
+            return;
+        }
+        let all = group.clone();
+        let goes = |company: &super::gangs::Company| {
+            !company.bound && company.slots.iter().all(|other| all.contains(other))
+        };
+        group.retain(|slot| self.companies.of(*slot).is_none_or(goes));
+    }
+
     /// Slots with room for anything at all.
     fn open(&self, state: &State<'c>) -> Vec<Slot> {
         let bought = state.world.slots().skip(state.world.existing());
@@ -360,8 +385,19 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         mut allowed: Allowed,
         forced: bool,
     ) -> bool {
+        let Some(moved) = self.companies.moved(group) else {
+            return false;
+        };
         let mut content = Vec::new();
         let mut change = Objective::default();
+        for company in moved {
+            let restart = self.rates.restart.saturating_mul(i128::from(company.gangs));
+            change.cost = change.cost.saturating_add(restart);
+            if company.block {
+                let price: Price = company.slots.iter().map(|s| self.price(state, *s)).sum();
+                change.cost += self.rates.keep(price) / BLOCK_PART;
+            }
+        }
         let mut budgets: Option<Vec<u32>> = None;
         let mut evictions = 0usize;
         for slot in group {
@@ -455,13 +491,17 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             if state.world.is_gone(slot) {
                 continue;
             }
+            let group = self.companies.whole(&[slot]);
+            if group.iter().any(|slot| state.world.is_gone(*slot)) {
+                continue;
+            }
             let allowed = Allowed {
                 new,
-                spot: new && self.spot_fits(state, &[slot]),
+                spot: new && self.spot_fits(state, &group),
                 solver: None,
                 limit: None,
             };
-            changed |= self.attempt(state, &[slot], places, allowed, false);
+            changed |= self.attempt(state, &group, places, allowed, false);
         }
         changed
     }
@@ -488,7 +528,8 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                     group.push(slot);
                 }
             }
-            if group.len() < 2 {
+            let group = self.companies.whole(&group);
+            if group.len() < 2 || group.iter().any(|slot| state.world.is_gone(*slot)) {
                 continue;
             }
             let mut content = Vec::new();
