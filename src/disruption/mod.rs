@@ -13,6 +13,7 @@ pub mod candidate;
 pub mod cluster;
 pub mod cron;
 pub mod decide;
+pub mod drift;
 pub mod economic;
 pub mod karpenter;
 pub mod pdb;

@@ -7,7 +7,7 @@ use super::meta::{meta, selector, taints};
 use super::requirement::requirements;
 use crate::model::instance_type::{CapacityType, InstanceType, InstanceTypes, Offering};
 use crate::model::options::{
-    Effort, LimitGroup, MinValuesPolicy, Options, PreferencePolicy, Quotas,
+    Effort, Forecast, LimitGroup, MinValuesPolicy, Options, PreferencePolicy, Quotas,
 };
 use crate::model::price::Price;
 use crate::model::resources::Name;
@@ -83,7 +83,7 @@ fn offering(item: &Cursor<'_, '_>) -> Option<Offering> {
     Some(read)
 }
 
-const OPTION_FIELDS: [&str; 23] = [
+const OPTION_FIELDS: [&str; 24] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -105,6 +105,7 @@ const OPTION_FIELDS: [&str; 23] = [
     "evictionCost",
     "nodeStartTime",
     "gangRestartCost",
+    "forecast",
     "allowSpot",
     "allowArm64",
 ];
@@ -246,6 +247,16 @@ fn bounds(root: &Cursor<'_, '_>, options: &mut Options) {
                 selector: selector(&selector_at).unwrap_or_default(),
                 limits: item.field("limits").resources(),
             })
+        });
+    }
+    let forecast = root.field("forecast");
+    if !forecast.is_absent() {
+        options.forecast = forecast.list(|item| {
+            Some(Forecast::new(
+                item.field("nodePool").name()?,
+                item.field("at").time()?,
+                item.field("nodes").count(0)?,
+            ))
         });
     }
     let quotas = root.object("quotas");

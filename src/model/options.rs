@@ -121,6 +121,31 @@ pub struct LimitGroup {
     pub limits: ResourceList,
 }
 
+/// Demand that is known to come: from a time on a pool will have to have so many nodes (W-14).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Forecast {
+    /// Which NodePool.
+    pub node_pool: Name,
+    /// From when on.
+    pub at: Timestamp,
+    /// How many nodes it needs then.
+    pub nodes: u32,
+}
+
+impl Forecast {
+    /// From `at` on the pool called `node_pool` needs so many nodes.
+    #[must_use]
+    pub fn new(node_pool: impl Into<Name>, at: Timestamp, nodes: u32) -> Self {
+        Self {
+            node_pool: node_pool.into(),
+            at,
+            nodes,
+        }
+    }
+}
+
 /// Everything that shapes a decision besides the cluster itself. Absent fields have Karpenter's defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -162,6 +187,9 @@ pub struct Options {
     pub node_start_time: Span,
     /// What restarting a gang costs.
     pub gang_restart_cost: Price,
+    /// Demand that is known to come; without it the load is taken to stay as it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forecast: Vec<Forecast>,
     /// Whether spot groups give offerings (H-14).
     pub allow_spot: bool,
     /// Whether arm64 types give offerings (H-17).
@@ -189,8 +217,22 @@ impl Default for Options {
             eviction_cost: Price::ZERO,
             node_start_time: Span::from_secs(6 * 60),
             gang_restart_cost: Price::ZERO,
+            forecast: Vec::new(),
             allow_spot: true,
             allow_arm64: false,
         }
+    }
+}
+
+impl Options {
+    /// The greatest demand on `pool` that begins so soon that a node which goes at `now` would have to come back: within two
+    /// starts of a node (W-14).
+    #[must_use]
+    pub fn needed_soon(&self, pool: &str, now: Timestamp) -> Option<&Forecast> {
+        let soon = now.plus(self.node_start_time).plus(self.node_start_time);
+        self.forecast
+            .iter()
+            .filter(|f| f.node_pool.as_ref() == pool && f.at > now && f.at <= soon)
+            .max_by_key(|f| (f.nodes, std::cmp::Reverse(f.at)))
     }
 }

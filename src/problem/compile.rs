@@ -68,8 +68,8 @@ impl<'a> Views<'a> {
         Self::with_moving(snapshot, capacity, |_| false)
     }
 
-    /// Reads the views of `snapshot` for questions in which bound pods move too: places for the volumes of those that
-    /// `moves` speaks of are counted as for pods that wait.
+    /// Reads the views of `snapshot` for questions in which bound pods move too: the volumes of those that `moves` speaks
+    /// of are attached where they run, and need places where they go.
     #[must_use]
     pub fn with_moving(
         snapshot: &'a Snapshot,
@@ -102,9 +102,8 @@ impl<'a> Views<'a> {
             &views.nodes,
             views.pools.templates.iter().flat_map(|t| t.types),
             &views.node_use.node_of,
-            |position| {
-                views.waits(position) || snapshot.pods.get(position as usize).is_some_and(&moves)
-            },
+            |position| views.waits(position),
+            |position| snapshot.pods.get(position as usize).is_some_and(&moves),
         );
         if !views.attach.is_empty() {
             let rows = views.nodes.iter_mut().zip(&mut views.node_use.used);

@@ -50,7 +50,20 @@ struct Driver {
 #[derive(Debug, Default)]
 struct OnNode {
     limit: Option<u32>,
+    /// By pods that stay.
     attached: BTreeSet<Claim>,
+    /// By pods that could move.
+    moving: BTreeSet<Claim>,
+}
+
+impl OnNode {
+    fn has(&self, claim: &Claim) -> bool {
+        self.attached.contains(claim) || self.moving.contains(claim)
+    }
+
+    fn volumes(&self) -> u32 {
+        count(self.attached.union(&self.moving).count())
+    }
 }
 
 /// The attach limits that matter for the pods that wait. Empty, and free of cost, where no driver has a limit.
@@ -63,7 +76,8 @@ pub struct Attach {
 }
 
 impl Attach {
-    /// Reads the limits of `snapshot`: `nodes` is the node view, `node_of` where pods are bound, `waits` which pods wait.
+    /// Reads the limits of `snapshot`: `nodes` is the node view, `node_of` where pods are bound, `waits` which pods wait,
+    /// `moves` which bound ones could move: their volumes are attached where they run and have to be elsewhere then.
     /// O(pods with volumes + nodes x drivers).
     #[must_use]
     pub fn new<'t>(
@@ -72,6 +86,7 @@ impl Attach {
         types: impl Iterator<Item = &'t InstanceType>,
         node_of: &FastMap<u32, u32>,
         waits: impl Fn(u32) -> bool,
+        moves: impl Fn(u32) -> bool,
     ) -> Self {
         let mut limits = limits_by_type(snapshot, nodes);
         for known in types {
@@ -87,23 +102,30 @@ impl Attach {
         }
         let volumes = Volumes::new(snapshot);
         let mut users: BTreeMap<Name, BTreeMap<Claim, u32>> = BTreeMap::new();
-        let mut attached: BTreeMap<Name, BTreeMap<u32, BTreeSet<Claim>>> = BTreeMap::new();
+        let mut attached: BTreeMap<Name, BTreeMap<u32, OnNode>> = BTreeMap::new();
         for (position, pod) in snapshot.pods.iter().enumerate() {
             if pod.spec.volumes.is_empty() || pod.is_finished() {
                 continue;
             }
             let position = u32::try_from(position).unwrap_or(u32::MAX);
             let waiting = waits(position);
+            let moving = !waiting && moves(position);
             let node = node_of.get(&position).filter(|_| !waiting);
             for (driver, claim) in claims(&volumes, pod) {
                 if !limits.contains_key(&driver) {
                     continue;
                 }
-                if waiting {
+                if let Some(at) = node {
+                    let held = attached.entry(Name::clone(&driver)).or_default();
+                    let row = held.entry(*at).or_default();
+                    let claims = match moving {
+                        true => &mut row.moving,
+                        false => &mut row.attached,
+                    };
+                    claims.insert(claim.clone());
+                }
+                if waiting || moving {
                     *users.entry(driver).or_default().entry(claim).or_default() += 1;
-                } else if let Some(at) = node {
-                    let held = attached.entry(driver).or_default();
-                    held.entry(*at).or_default().insert(claim);
                 }
             }
         }
@@ -119,12 +141,12 @@ impl Attach {
             let rows: Vec<OnNode> = nodes
                 .iter()
                 .enumerate()
-                .map(|(at, node)| OnNode {
-                    limit: node_limit(&csi_nodes, node, &driver, &by_type),
-                    attached: u32::try_from(at)
-                        .ok()
-                        .and_then(|at| held.remove(&at))
-                        .unwrap_or_default(),
+                .map(|(at, node)| {
+                    let row = u32::try_from(at).ok().and_then(|at| held.remove(&at));
+                    OnNode {
+                        limit: node_limit(&csi_nodes, node, &driver, &by_type),
+                        ..row.unwrap_or_default()
+                    }
                 })
                 .collect();
             let kept = kept(&users, &rows, nodes, &by_type);
@@ -191,12 +213,12 @@ impl Attach {
             return false;
         };
         let number = *number as usize;
-        let missing = |claim: &&Claim| !row.attached.contains(*claim);
+        let missing = |claim: &&Claim| !row.has(claim);
         if known.kept.get(number).is_some_and(|claim| !missing(&claim)) {
             return false;
         }
         let before = known.kept.iter().take(number).filter(missing).count();
-        count(row.attached.len() + before) >= limit
+        row.volumes().saturating_add(count(before)) >= limit
     }
 
     /// Whether no place is left to keep for the claim on a new node of `instance_type`.
@@ -231,8 +253,8 @@ impl Attach {
             let taken = match (limit, row) {
                 (Some(_), Some(row)) => {
                     let kept = driver.kept.iter();
-                    let missing = kept.filter(|claim| !row.attached.contains(*claim)).count();
-                    count(row.attached.len() + missing)
+                    let missing = kept.filter(|claim| !row.has(claim)).count();
+                    row.volumes().saturating_add(count(missing))
                 }
                 _ => 0,
             };

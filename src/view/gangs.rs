@@ -108,7 +108,7 @@ pub struct Gangs {
     members: FastMap<u32, Membership>,
 }
 
-/// What names a gang.
+/// What names a gang: where its name comes from, namespace, name.
 pub type Key = (Source, Name, Name);
 
 /// Pods that wait in a gang, each with its unit.
@@ -249,7 +249,7 @@ fn blank((source, namespace, name): &Key) -> Gang {
     }
 }
 
-/// The gang that a pod belongs to: the first of the labels that it has.
+/// The gang that a pod belongs to: the first of the labels that it has (M-15).
 #[must_use]
 pub fn key_of(pod: &Pod) -> Option<Key> {
     if pod.labels.is_empty() {
@@ -266,7 +266,9 @@ pub fn key_of(pod: &Pod) -> Option<Key> {
     })
 }
 
-fn unit_of(pod: &Pod) -> Option<Unit> {
+/// The topology domain that `pod` and others of its gang belong in (H-54).
+#[must_use]
+pub fn unit_of(pod: &Pod) -> Option<Unit> {
     let required = pod.annotations.get(REQUIRED);
     let key = required.or_else(|| pod.annotations.get(PREFERRED))?;
     let pod_set = pod.labels.shared(POD_SET).map(Name::clone);

@@ -5,6 +5,10 @@
 //! the free room they need first and are not mixed in (W-19). The result is cut into commands that do not depend on each
 //! other (W-16).
 
+mod bulk;
+mod buy;
+mod forecast;
+pub mod gangs;
 pub mod pack;
 mod parts;
 pub mod places;
@@ -20,6 +24,7 @@ use super::build::{Builder, Draft};
 use super::candidate::{Assessor, Candidate, Class, drifted_since};
 use super::cluster::Cluster;
 use crate::plan::command::{Command, Method};
+use gangs::Companies;
 use pack::{Allowed, Packer};
 use places::Places;
 use search::Search;
@@ -30,6 +35,7 @@ pub struct Economic<'c, 'a> {
     cluster: &'c Cluster<'a>,
     assessor: Assessor<'c, 'a>,
     packer: Packer,
+    companies: Companies,
 }
 
 /// Room that pods which wait already will take.
@@ -42,6 +48,7 @@ impl<'c, 'a> Economic<'c, 'a> {
         Self {
             assessor: Assessor::new(cluster),
             packer: Packer::new(cluster),
+            companies: Companies::new(cluster),
             cluster,
         }
     }
@@ -53,7 +60,8 @@ impl<'c, 'a> Economic<'c, 'a> {
             .map(|(pool, taken)| {
                 let held = counts.get(&pool.name).copied().unwrap_or_default();
                 let allowed = budget::allowed(pool, reason, self.cluster.now, held);
-                allowed.nodes.saturating_sub(*taken)
+                let spare = forecast::spare(self.cluster, pool, reason);
+                allowed.nodes.min(spare).saturating_sub(*taken)
             })
             .collect()
     }
@@ -136,7 +144,13 @@ impl<'c, 'a> Economic<'c, 'a> {
             .cloned()
             .collect();
         let left = self.budgets(DisruptionReason::Underutilized, &taken);
-        let search = Search::new(self.cluster, &self.packer, &movable, destinations);
+        let search = Search::new(
+            self.cluster,
+            &self.packer,
+            &self.companies,
+            &movable,
+            destinations,
+        );
         let state = search.run(&world, &left);
         let mut leaving: Vec<&Candidate<'a>> = gone;
         leaving.extend(

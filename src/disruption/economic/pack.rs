@@ -4,13 +4,10 @@ use crate::base::index::Ix as _;
 use crate::model::instance_type::CapacityType;
 use crate::model::options::Effort;
 use crate::model::price::Price;
-use crate::problem::{ClassId, NodeId, OptionId, Problem, fit_count, fits};
+use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
 use crate::solver::candidates::Tiers;
-use crate::solver::pack::solve_roughly;
 use crate::solver::values::{Measure, values};
-use crate::solver::whatif::topology::Spot;
 use crate::solver::whatif::{Slot, World};
-use crate::solver::{Group, Target};
 
 use super::places::Places;
 use crate::disruption::cluster::Cluster;
@@ -27,23 +24,20 @@ pub struct Packer {
     /// Price that the place of one pod of each class costs at least.
     pub value: Vec<f64>,
     /// Options worth trying by weight of their pools, heaviest first.
-    tiers: Vec<Vec<OptionId>>,
+    pub(super) tiers: Vec<Vec<OptionId>>,
     /// What one unit of each resource is worth.
     rates: Vec<f64>,
-    spot: Vec<bool>,
+    pub(super) spot: Vec<bool>,
     /// Whether plain arithmetic says what a new node holds: no labels are undecided and no host ports are asked for.
-    simple: bool,
+    pub(super) simple: bool,
     /// Whether rules between pods matter at all.
-    rules: bool,
+    pub(super) rules: bool,
     /// The least price of a node that holds a pod of the class.
     least_price: Vec<Option<Price>>,
 }
 
 /// How many fitting slots a pod chooses among.
-const WINDOW: usize = 12;
-
-/// How many options are filled exactly where rules between pods matter.
-const EXACT: usize = 3;
+pub(super) const WINDOW: usize = 12;
 
 /// What a packing may use.
 #[derive(Debug, Clone, Copy)]
@@ -127,30 +121,17 @@ impl Packer {
         }
     }
 
-    /// Below what new nodes for `items` cannot cost: each resource at its least price per unit.
-    fn floor_price(&self, problem: &Problem, items: &[(ClassId, u32)]) -> f64 {
-        let mut sums = vec![0.0; problem.dims];
-        for (class, count) in items {
-            for ((sum, need), rate) in sums
-                .iter_mut()
-                .zip(problem.demand_of(*class))
-                .zip(&self.rates)
-            {
-                *sum += as_float(*need) * rate * f64::from(*count);
-            }
-        }
-        sums.into_iter().fold(0.0, f64::max) * (1.0 - 1e-9)
-    }
-
     /// Whether new nodes for `items` may cost no more than `limit`, as far as bounds tell.
-    fn may_pay(&self, problem: &Problem, items: &[(ClassId, u32)], limit: Option<Price>) -> bool {
-        let Some(limit) = limit else { return true };
-        let dearest = items
+    pub(super) fn may_pay(
+        &self,
+        problem: &Problem,
+        items: &[(ClassId, u32)],
+        limit: Option<Price>,
+    ) -> bool {
+        let mut floor = Floor::new(self, limit);
+        items
             .iter()
-            .map(|(class, _)| self.least_price[class.at()])
-            .try_fold(Price::ZERO, |most, price| price.map(|p| most.max(p)));
-        dearest.is_some_and(|least| least <= limit)
-            && self.floor_price(problem, items) <= limit.as_f64()
+            .all(|(class, count)| floor.add(problem, *class, *count))
     }
 
     /// Whether `option` is spot.
@@ -185,18 +166,45 @@ impl Packer {
         {
             return self.solve(world, &items, allowed, effort);
         }
-        self.sort(world.problem(), &mut items);
+        // Pods without any open place need new nodes: often that alone costs too much.
+        let mut floor = Floor::new(self, allowed.limit);
+        let problem = world.problem();
+        for (class, count) in &items {
+            if open.is_none(*class) && !(allowed.new && floor.add(problem, *class, *count)) {
+                return false;
+            }
+        }
+        self.sort(problem, &mut items);
         for (class, count) in &mut items {
+            if open.is_none(*class) {
+                continue;
+            }
             *count = self.onto_open(world, *class, *count, open);
-            if *count > 0 && !allowed.new {
+            if *count > 0 && !(allowed.new && floor.add(problem, *class, *count)) {
                 return false;
             }
         }
         items.retain(|(_, count)| *count > 0);
-        items.is_empty()
-            || (allowed.new
-                && self.may_pay(world.problem(), &items, allowed.limit)
-                && self.onto_new(world, items, allowed))
+        items.is_empty() || self.onto_new(world, items, allowed)
+    }
+
+    /// Places pods of `class` on `slot` until it is full or `most` are placed; how many that are.
+    pub(super) fn fill(world: &mut World<'_>, slot: Slot, class: ClassId, most: u32) -> u32 {
+        let problem = world.problem();
+        if world.counts().is_plain(class) && problem.classes[class].excludes.is_none() {
+            if !world.fits(slot, class) {
+                return 0;
+            }
+            let count = fit_count(problem.demand_of(class), world.room(slot)).min(most);
+            world.place_many(slot, class, count);
+            return count;
+        }
+        let mut placed = 0;
+        while placed < most && world.fits(slot, class) {
+            world.place(slot, class);
+            placed += 1;
+        }
+        placed
     }
 
     /// Most valuable first; requests, then ids break ties.
@@ -255,344 +263,46 @@ impl Packer {
                 }
             }
             let Some((_, slot)) = best else { break };
-            while left > 0 && world.fits(slot, class) {
-                world.place(slot, class);
-                left -= 1;
+            let placed = Self::fill(world, slot, class, left);
+            if placed == 0 {
+                break;
             }
+            left -= placed;
         }
         left
     }
+}
 
-    /// Buys nodes for `items`: the cheaper of one node for all, and a greedy choice node by node.
-    fn onto_new(
-        &self,
-        world: &mut World<'_>,
-        items: Vec<(ClassId, u32)>,
-        allowed: Allowed,
-    ) -> bool {
-        let one = self.one_for_all(world, &items, allowed);
-        let mark = world.mark();
-        // A greedy choice has to beat one node for all.
-        let beat = one.map(|(price, _)| price - Price::from_femto(1));
-        let limit = [beat, allowed.limit].into_iter().flatten().min();
-        let greedy = self.greedily(world, items.clone(), allowed, limit);
-        match (one, greedy) {
-            (_, Some(_)) => true,
-            (None, None) => false,
-            (Some((_, option)), None) => {
-                world.undo(mark);
-                let slot = world.buy(option);
-                for (class, count) in items {
-                    for _ in 0..count {
-                        world.place(slot, class);
-                    }
-                }
-                true
-            }
+/// Below what new nodes for the pods added so far cannot cost: each resource at its least price per unit, and the least
+/// node that holds the most demanding pod.
+struct Floor<'p> {
+    packer: &'p Packer,
+    sums: Vec<f64>,
+    /// Exactly, and as a float.
+    limit: Option<(Price, f64)>,
+}
+
+impl<'p> Floor<'p> {
+    fn new(packer: &'p Packer, limit: Option<Price>) -> Self {
+        Self {
+            packer,
+            sums: vec![0.0; packer.rates.len()],
+            limit: limit.map(|limit| (limit, limit.as_f64())),
         }
     }
 
-    fn usable<'s>(
-        &'s self,
-        world: &'s World<'_>,
-        tier: &'s [OptionId],
-        allowed: Allowed,
-    ) -> impl Iterator<Item = OptionId> + 's {
-        tier.iter()
-            .copied()
-            .filter(move |o| (allowed.spot || !self.spot[o.at()]) && world.allows(*o))
-    }
-
-    /// The cheapest option of the heaviest tier that holds all of `items`.
-    fn one_for_all(
-        &self,
-        world: &mut World<'_>,
-        items: &[(ClassId, u32)],
-        allowed: Allowed,
-    ) -> Option<(Price, OptionId)> {
-        let problem = world.problem();
-        let mut total = vec![0i64; problem.dims];
-        for (class, count) in items {
-            for (sum, need) in total.iter_mut().zip(problem.demand_of(*class)) {
-                *sum = sum.saturating_add(need.saturating_mul(i64::from(*count)));
-            }
+    /// Adds pods; whether what is there may still cost no more than the limit.
+    fn add(&mut self, problem: &Problem, class: ClassId, count: u32) -> bool {
+        let Some((limit, most)) = self.limit else {
+            return true;
+        };
+        let needs = problem.demand_of(class).iter().zip(&self.packer.rates);
+        for (sum, (need, rate)) in self.sums.iter_mut().zip(needs) {
+            *sum += as_float(*need) * rate * f64::from(count);
         }
-        for tier in &self.tiers {
-            let mut holding: Vec<(Price, OptionId)> = self
-                .usable(world, tier, allowed)
-                .filter(|option| fits(&total, problem.room_of(problem.options[*option].room)))
-                .filter(|option| {
-                    items
-                        .iter()
-                        .all(|(class, _)| problem.options_of(*class).contains(*option))
-                })
-                .filter_map(|option| Some((problem.options[option].price?, option)))
-                .filter(|(price, _)| allowed.limit.is_none_or(|limit| *price <= limit))
-                .collect();
-            holding.sort_unstable();
-            for (price, option) in holding {
-                if self.simple && !self.rules || self.holds(world, option, items) {
-                    return Some((price, option));
-                }
-            }
-            let suited = |(class, _): &(ClassId, u32)| {
-                self.usable(world, tier, allowed)
-                    .any(|option| problem.holds_one(option, *class))
-            };
-            if items.iter().any(suited) {
-                // M-1 (2): a lighter pool gets nothing that this one takes.
-                return None;
-            }
-        }
-        None
-    }
-
-    fn holds(&self, world: &mut World<'_>, option: OptionId, items: &[(ClassId, u32)]) -> bool {
-        let mark = world.mark();
-        let slot = world.buy(option);
-        let mut all = true;
-        'items: for (class, count) in items {
-            for _ in 0..*count {
-                if !world.fits(slot, *class) {
-                    all = false;
-                    break 'items;
-                }
-                world.place(slot, *class);
-            }
-        }
-        world.undo(mark);
-        all
-    }
-
-    /// Node by node, each seeded with the most valuable pod that waits and bought as the option with the least price per
-    /// value of what it then holds. Gives up where that would cost more than `limit`.
-    fn greedily(
-        &self,
-        world: &mut World<'_>,
-        mut items: Vec<(ClassId, u32)>,
-        allowed: Allowed,
-        limit: Option<Price>,
-    ) -> Option<Price> {
-        let problem = world.problem();
-        let mut spent = Price::ZERO;
-        while let Some((seed, _)) = items.first().copied() {
-            let left = limit.map(|limit| limit - spent);
-            if !self.may_pay(problem, &items, left) {
-                return None;
-            }
-            let after = suffix_minima(problem, &items);
-            let mut ranked: Vec<(f64, f64, OptionId)> = Vec::new();
-            for tier in &self.tiers {
-                for option in self.seeded(world, tier, seed, allowed, left) {
-                    let value = self.filled(problem, option, &items, &after);
-                    let cost = problem.options[option].cost;
-                    if value > 0.0 {
-                        ranked.push((cost / value, value, option));
-                    }
-                }
-                if !ranked.is_empty() {
-                    break;
-                }
-            }
-            let option = self.best_of(world, ranked, &items, &after)?;
-            spent += problem.options[option].price?;
-            let slot = world.buy(option);
-            for (at, (class, count)) in items.iter_mut().enumerate() {
-                if !fits(
-                    &after[at * problem.dims..][..problem.dims],
-                    world.room(slot),
-                ) {
-                    break;
-                }
-                while *count > 0 && world.fits(slot, *class) {
-                    world.place(slot, *class);
-                    *count -= 1;
-                }
-            }
-            if world.content(slot).is_empty() {
-                return None;
-            }
-            items.retain(|(_, count)| *count > 0);
-        }
-        Some(spent)
-    }
-
-    /// Options of `tier` that hold `seed` within the price: of each type one, in the emptiest domain where that matters.
-    fn seeded(
-        &self,
-        world: &World<'_>,
-        tier: &[OptionId],
-        seed: ClassId,
-        allowed: Allowed,
-        left: Option<Price>,
-    ) -> Vec<OptionId> {
-        let problem = world.problem();
-        let counts = world.counts();
-        let plain = counts.is_plain(seed);
-        let mut options: Vec<OptionId> = self
-            .usable(world, tier, allowed)
-            .filter(|option| problem.holds_one(*option, seed))
-            .filter(|option| {
-                let price = problem.options[*option].price;
-                left.is_none_or(|left| price.is_some_and(|price| price <= left))
-            })
-            .filter(|option| {
-                let spot = Spot {
-                    slot: u32::MAX,
-                    option: Some(*option),
-                };
-                plain || counts.allows(seed, spot)
-            })
-            .collect();
-        if self.rules {
-            let key = |option: OptionId| {
-                let row = &problem.options[option];
-                (row.pair, row.price, counts.crowd(seed, option), option)
-            };
-            options.sort_by_key(|option| key(*option));
-            options.dedup_by_key(|option| problem.options[*option].pair);
-        }
-        options
-    }
-
-    /// The least ratio; where rules between pods matter, of the few best as they really are.
-    fn best_of(
-        &self,
-        world: &mut World<'_>,
-        mut ranked: Vec<(f64, f64, OptionId)>,
-        items: &[(ClassId, u32)],
-        after: &[i64],
-    ) -> Option<OptionId> {
-        ranked.sort_by(|a, b| {
-            (a.0.total_cmp(&b.0))
-                .then_with(|| b.1.total_cmp(&a.1))
-                .then_with(|| a.2.cmp(&b.2))
-        });
-        if self.simple && !self.rules {
-            return ranked.first().map(|(_, _, option)| *option);
-        }
-        let mut best: Option<(f64, OptionId)> = None;
-        for (_, _, option) in ranked.into_iter().take(EXACT) {
-            let value = self.filled_exactly(world, option, items, after);
-            let ratio = world.problem().options[option].cost / value;
-            if value > 0.0 && best.is_none_or(|(held, _)| ratio < held) {
-                best = Some((ratio, option));
-            }
-        }
-        best.map(|(_, option)| option)
-    }
-
-    /// The value of what a new node of `option` would hold of `items`, filled in their order, rules between pods apart.
-    fn filled(
-        &self,
-        problem: &Problem,
-        option: OptionId,
-        items: &[(ClassId, u32)],
-        after: &[i64],
-    ) -> f64 {
-        let mut value = 0.0;
-        let mut room = problem.room_of(problem.options[option].room).to_vec();
-        for (at, (class, count)) in items.iter().enumerate() {
-            if !fits(&after[at * problem.dims..][..problem.dims], &room) {
-                break;
-            }
-            if !problem.options_of(*class).contains(option) {
-                continue;
-            }
-            let demand = problem.demand_of(*class);
-            let n = fit_count(demand, &room).min(*count);
-            for (left, need) in room.iter_mut().zip(demand) {
-                *left -= need * i64::from(n);
-            }
-            value += self.value[class.at()] * f64::from(n);
-        }
-        value
-    }
-
-    fn filled_exactly(
-        &self,
-        world: &mut World<'_>,
-        option: OptionId,
-        items: &[(ClassId, u32)],
-        after: &[i64],
-    ) -> f64 {
-        let dims = world.problem().dims;
-        let mut value = 0.0;
-        let mark = world.mark();
-        let slot = world.buy(option);
-        for (at, (class, count)) in items.iter().enumerate() {
-            if !fits(&after[at * dims..][..dims], world.room(slot)) {
-                break;
-            }
-            for _ in 0..*count {
-                if !world.fits(slot, *class) {
-                    break;
-                }
-                world.place(slot, *class);
-                value += self.value[class.at()];
-            }
-        }
-        world.undo(mark);
-        value
-    }
-
-    /// The solver packs many plain pods, on free room and new nodes.
-    fn solve(
-        &self,
-        world: &mut World<'_>,
-        items: &[(ClassId, u32)],
-        allowed: Allowed,
-        effort: Effort,
-    ) -> bool {
-        let mut problem = world.problem().clone();
-        for (class, count) in items {
-            problem.classes[*class].count = *count;
-        }
-        let dims = problem.dims;
-        for slot in world.slots().take(world.existing()) {
-            let room = &mut problem.node_rooms[slot.at() * dims..][..dims];
-            if world.is_gone(slot) {
-                room.fill(-1);
-            } else {
-                room.copy_from_slice(world.room(slot));
-            }
-        }
-        for (stock, left) in problem.stocks.iter_mut().zip(world.stocks()) {
-            stock.left = *left;
-        }
-        if !allowed.spot && self.spot.iter().any(|spot| *spot) {
-            let spot: Vec<OptionId> = problem
-                .options
-                .ids()
-                .filter(|option| self.spot[option.at()])
-                .collect();
-            for set in problem.option_sets.iter_mut() {
-                spot.iter().for_each(|option| set.remove(*option));
-            }
-        }
-        let outcome = solve_roughly(&problem, effort);
-        if !outcome.unplaced.is_empty() || outcome.score.unknown > 0 {
-            return false;
-        }
-        for Group {
-            target,
-            content,
-            times,
-        } in &outcome.groups
-        {
-            for _ in 0..*times {
-                let slot = match target {
-                    Target::Node(node) => Slot::of(NodeId::new(node.at())),
-                    Target::Option(option) => world.buy(*option),
-                };
-                for (class, count) in content {
-                    for _ in 0..*count {
-                        world.place(slot, *class);
-                    }
-                }
-            }
-        }
-        true
+        let floor = self.sums.iter().copied().fold(0.0, f64::max) * (1.0 - 1e-9);
+        let least = self.packer.least_price[class.at()];
+        least.is_some_and(|least| least <= limit) && floor <= most
     }
 }
 
@@ -608,18 +318,4 @@ fn merged(content: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
         same
     });
     items
-}
-
-/// By item: the least that it or any later one asks for, resource by resource. Room below that ends a filling.
-fn suffix_minima(problem: &Problem, items: &[(ClassId, u32)]) -> Vec<i64> {
-    let dims = problem.dims;
-    let mut minima = vec![i64::MAX; items.len() * dims];
-    let mut least = vec![i64::MAX; dims];
-    for (at, (class, _)) in items.iter().enumerate().rev() {
-        for (least, need) in least.iter_mut().zip(problem.demand_of(*class)) {
-            *least = (*least).min(*need);
-        }
-        minima[at * dims..][..dims].copy_from_slice(&least);
-    }
-    minima
 }

@@ -79,6 +79,14 @@ impl<'a> Economic<'_, 'a> {
             let added = less(world.content(slot), &reserved[slot.at()]);
             existing.push((NodeId::new(slot.at()), dealer.deal(&added)));
         }
+        for (at, candidate) in leaving.iter().enumerate() {
+            if let Some(company) = self.companies.of(Slot::of(candidate.node)) {
+                let with = |other: &&&Candidate<'a>| company.slots.contains(&Slot::of(other.node));
+                let first = leaving.iter().find(with).map(|other| other.node);
+                let first = leaving.iter().position(|other| Some(other.node) == first);
+                sets.join(at, first.unwrap_or(at));
+            }
+        }
         self.join_by_rules(world, leaving, &mut sets, leaving.len() + bought.len());
 
         let totals = Totals::new(self.cluster, &self.all_candidates());
@@ -132,12 +140,27 @@ impl<'a> Economic<'_, 'a> {
             };
             let approved =
                 totals.approve_prices(&draft.candidates, before.as_f64(), after.as_f64());
-            let command = builder.command(&draft, world);
+            let mut command = builder.command(&draft, world);
+            command.net_saving = command.net_saving - self.restarts(&draft.candidates);
             if drifted || (command.net_saving > Price::ZERO && approved) {
                 commands.push(command);
             }
         }
         commands
+    }
+
+    /// What restarting the gangs on `candidates` costs (M-21).
+    fn restarts(&self, candidates: &[&Candidate<'a>]) -> Price {
+        let slots = candidates.iter().map(|c| Slot::of(c.node));
+        // Counted at the first node of each.
+        let gangs = slots
+            .filter_map(|slot| {
+                let company = self.companies.of(slot)?;
+                (company.slots.first() == Some(&slot)).then_some(company.gangs)
+            })
+            .sum::<u32>();
+        let cost = self.cluster.snapshot.options.gang_restart_cost;
+        cost.times(u64::from(gangs))
     }
 
     fn all_candidates(&self) -> Vec<Candidate<'a>> {

@@ -1,6 +1,6 @@
 //! Where pods of each class may go: lists of slots that are made once and only get shorter.
 
-use super::pack::Packer;
+use super::pack::{Packer, WINDOW};
 use crate::base::index::Ix as _;
 use crate::problem::{ClassId, NodeId, fits};
 use crate::solver::whatif::{Slot, World};
@@ -13,7 +13,18 @@ const FEW_SLOTS: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Places {
     order: Vec<Slot>,
-    lists: Vec<(Vec<Slot>, usize)>,
+    lists: Vec<List>,
+    /// How often slots were added, and so how often something changed for good.
+    changes: u32,
+}
+
+#[derive(Debug, Clone, Default)]
+struct List {
+    slots: Vec<Slot>,
+    /// How far the order has been looked at.
+    next: usize,
+    /// The count of changes when the list was last tidied.
+    tidied: u32,
 }
 
 impl Places {
@@ -27,28 +38,28 @@ impl Places {
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
         Self {
             order: order.into_iter().map(|(_, slot)| slot).collect(),
-            lists: vec![(Vec::new(), 0); world.problem().classes.len()],
+            lists: vec![List::default(); world.problem().classes.len()],
+            changes: 0,
         }
     }
 
-    /// Adds slots that were bought since.
+    /// Adds slots that were bought by a step that is kept.
     pub fn extend(&mut self, slots: impl Iterator<Item = Slot>) {
         self.order.extend(slots);
-    }
-
-    /// Forgets what is gone or too full for good; `world` must be as planned, not in the middle of a trial.
-    pub fn compact(&mut self, world: &World<'_>) {
-        let problem = world.problem();
-        for (class, (list, _)) in self.lists.iter_mut().enumerate() {
-            let demand = problem.demand_of(ClassId::new(class));
-            list.retain(|slot| !world.is_gone(*slot) && fits(demand, world.room(*slot)));
-        }
+        self.changes += 1;
     }
 
     /// The slot at position `at` of the list of `class`, as far as it has grown.
     #[must_use]
     pub fn found(&self, class: ClassId, at: usize) -> Option<Slot> {
-        self.lists[class.at()].0.get(at).copied()
+        self.lists[class.at()].slots.get(at).copied()
+    }
+
+    /// Whether there is no place for `class` at all.
+    #[must_use]
+    pub fn is_none(&self, class: ClassId) -> bool {
+        let list = &self.lists[class.at()];
+        list.slots.is_empty() && list.next >= self.order.len()
     }
 
     /// Whether another slot was found for `class`.
@@ -56,32 +67,45 @@ impl Places {
         let problem = world.problem();
         let demand = problem.demand_of(class);
         let steady = world.counts().is_steady(class);
-        let (list, next) = &mut self.lists[class.at()];
-        while let Some(slot) = self.order.get(*next).copied() {
-            *next += 1;
+        let list = &mut self.lists[class.at()];
+        while let Some(slot) = self.order.get(list.next).copied() {
+            list.next += 1;
             // A slot that is gone for this trial only counts with the room it had.
-            let suits = if steady {
-                world.suits(slot, class)
-            } else {
+            let suits = |slot: Slot| {
+                if steady {
+                    return world.suits(slot, class);
+                }
                 match world.bought(slot) {
                     None => problem.nodes_of(class).contains(NodeId::new(slot.at())),
                     Some(bought) => problem.options_of(class).contains(bought.option),
                 }
             };
-            if fits(demand, world.room(slot)) && suits {
-                list.push(slot);
+            if fits(demand, world.room(slot)) && suits(slot) {
+                list.slots.push(slot);
                 return true;
             }
         }
         false
     }
 
-    /// Fills the lists of `content` while nothing is on trial, where that is cheap enough to do for all slots.
+    /// Makes the lists of `content` ready while nothing is on trial: forgets what is gone or full for good, and looks for
+    /// enough places.
     pub fn prepare(&mut self, world: &World<'_>, content: &[(ClassId, u32)]) {
-        if self.order.len() <= FEW_SLOTS {
-            for (class, _) in content {
-                while self.grow(world, *class) {}
+        let enough = if self.order.len() <= FEW_SLOTS {
+            usize::MAX
+        } else {
+            2 * WINDOW
+        };
+        let problem = world.problem();
+        for (class, _) in content {
+            let list = &mut self.lists[class.at()];
+            if list.tidied != self.changes {
+                list.tidied = self.changes;
+                let demand = problem.demand_of(*class);
+                list.slots
+                    .retain(|slot| !world.is_gone(*slot) && fits(demand, world.room(*slot)));
             }
+            while self.lists[class.at()].slots.len() < enough && self.grow(world, *class) {}
         }
     }
 }

@@ -5,6 +5,7 @@
 //! W-4, W-7); and the wasteful part of the cluster in one go, packed by the solver. What the horizon is worth, what an
 //! eviction costs and what starting a node costs is in the objective (M-21), so the same search serves all of them.
 
+use super::gangs::Companies;
 use super::pack::{Allowed, Packer};
 use super::places::Places;
 use crate::base::index::Ix as _;
@@ -23,8 +24,8 @@ const SEED: u64 = 0x7e7a;
 /// Up to how many nodes a cluster is small.
 const SMALL: usize = 64;
 
-/// After how many steps lists of places are cleared of what is full.
-const COMPACT_AFTER: usize = 32;
+/// A block of nodes is broken only where that saves more than this part of what it costs (H-55).
+const BLOCK_PART: i128 = 4;
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,7 @@ impl Work {
             },
             Effort::Balanced => Self {
                 groups: 2_000,
-                placements: 60_000,
+                placements: if small { 60_000 } else { 20_000 },
                 solver: if small {
                     Effort::Balanced
                 } else {
@@ -77,6 +78,7 @@ struct Rates {
     horizon: i128,
     start: i128,
     eviction: i128,
+    restart: i128,
 }
 
 impl Rates {
@@ -85,6 +87,10 @@ impl Rates {
             horizon: i128::from(options.horizon.as_millis().max(0)),
             start: i128::from(options.node_start_time.as_millis().max(0)),
             eviction: options.eviction_cost.as_femto().saturating_mul(3_600_000),
+            restart: options
+                .gang_restart_cost
+                .as_femto()
+                .saturating_mul(3_600_000),
         }
     }
 
@@ -112,6 +118,7 @@ pub struct State<'c> {
 pub struct Search<'s, 'c, 'a> {
     cluster: &'c Cluster<'a>,
     packer: &'s Packer,
+    companies: &'s Companies,
     candidates: &'s [Candidate<'a>],
     /// Position of the candidate at each node.
     at_node: Vec<Option<usize>>,
@@ -129,6 +136,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
     pub fn new(
         cluster: &'c Cluster<'a>,
         packer: &'s Packer,
+        companies: &'s Companies,
         candidates: &'s [Candidate<'a>],
         destinations: Vec<Slot>,
     ) -> Self {
@@ -152,6 +160,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             work: Work::of(cluster.snapshot.options.effort, pods),
             cluster,
             packer,
+            companies,
             candidates,
         }
     }
@@ -178,7 +187,8 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         }
         for size in sizes {
             let mut other = start.clone();
-            let group = self.within_budgets(&other, &units[..size]);
+            let mut group = self.within_budgets(&other, &units[..size]);
+            self.leave_parts_of_gangs(&mut group);
             if group.len() < 2 {
                 continue;
             }
@@ -188,7 +198,11 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 solver: Some(self.work.solver),
                 limit: None,
             };
-            let mut places = self.places(&other);
+            let mut open = self.open(&other);
+            let mut going = group.clone();
+            going.sort_unstable();
+            open.retain(|slot| going.binary_search(slot).is_err());
+            let mut places = Places::new(self.packer, &other.world, &open);
             if self.attempt(&mut other, &group, &mut places, allowed, true) {
                 self.improve(&mut other, small);
                 if other.total < best.total {
@@ -197,16 +211,22 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             }
         }
         if !small {
-            self.groups(&mut best);
+            let mut places = self.places(&best);
+            self.groups(&mut best, &mut places);
         }
         best
     }
 
     fn improve(&self, state: &mut State<'c>, thoroughly: bool) {
-        self.one_by_one(state, false);
-        self.one_by_one(state, true);
+        let mut places = self.places(state);
+        for new in [false, true] {
+            // Room is sorted anew where it changed.
+            if self.one_by_one(state, &mut places, new) {
+                places = self.places(state);
+            }
+        }
         if thoroughly {
-            self.groups(state);
+            self.groups(state, &mut places);
         }
     }
 
@@ -276,6 +296,18 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         };
         let mut spend = spend;
         units.iter().copied().filter(|slot| spend(slot)).collect()
+    }
+
+    /// Takes out what may not go because part of a gang would stay.
+    fn leave_parts_of_gangs(&self, group: &mut Vec<Slot>) {
+        if self.companies.is_empty() {
+            return;
+        }
+        let all = group.clone();
+        let goes = |company: &super::gangs::Company| {
+            !company.bound && company.slots.iter().all(|other| all.contains(other))
+        };
+        group.retain(|slot| self.companies.of(*slot).is_none_or(goes));
     }
 
     /// Slots with room for anything at all.
@@ -353,8 +385,19 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         mut allowed: Allowed,
         forced: bool,
     ) -> bool {
+        let Some(moved) = self.companies.moved(group) else {
+            return false;
+        };
         let mut content = Vec::new();
         let mut change = Objective::default();
+        for company in moved {
+            let restart = self.rates.restart.saturating_mul(i128::from(company.gangs));
+            change.cost = change.cost.saturating_add(restart);
+            if company.block {
+                let price: Price = company.slots.iter().map(|s| self.price(state, *s)).sum();
+                change.cost += self.rates.keep(price) / BLOCK_PART;
+            }
+        }
         let mut budgets: Option<Vec<u32>> = None;
         let mut evictions = 0usize;
         for slot in group {
@@ -441,34 +484,32 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         }
     }
 
-    /// Nodes one by one, the most wasteful first.
-    fn one_by_one(&self, state: &mut State<'c>, new: bool) {
-        let mut places = self.places(state);
-        let mut steps = 0usize;
+    /// Nodes one by one, the most wasteful first. Whether something changed.
+    fn one_by_one(&self, state: &mut State<'c>, places: &mut Places, new: bool) -> bool {
+        let mut changed = false;
         for slot in self.units(state) {
             if state.world.is_gone(slot) {
                 continue;
             }
+            let group = self.companies.whole(&[slot]);
+            if group.iter().any(|slot| state.world.is_gone(*slot)) {
+                continue;
+            }
             let allowed = Allowed {
                 new,
-                spot: new && self.spot_fits(state, &[slot]),
+                spot: new && self.spot_fits(state, &group),
                 solver: None,
                 limit: None,
             };
-            if self.attempt(state, &[slot], &mut places, allowed, false) {
-                steps += 1;
-                if steps.is_multiple_of(COMPACT_AFTER) {
-                    places.compact(&state.world);
-                }
-            }
+            changed |= self.attempt(state, &group, places, allowed, false);
         }
+        changed
     }
 
     /// Groups of a few nodes each, chosen by chance among the wasteful.
-    fn groups(&self, state: &mut State<'c>) {
+    fn groups(&self, state: &mut State<'c>, places: &mut Places) {
         let mut rng = Rng::new(SEED);
         let mut units = self.units(state);
-        let mut places = self.places(state);
         let mut placements = 0;
         let mut idle = 0usize;
         for _ in 0..self.work.groups {
@@ -487,7 +528,8 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                     group.push(slot);
                 }
             }
-            if group.len() < 2 {
+            let group = self.companies.whole(&group);
+            if group.len() < 2 || group.iter().any(|slot| state.world.is_gone(*slot)) {
                 continue;
             }
             let mut content = Vec::new();
@@ -505,7 +547,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 solver: None,
                 limit: None,
             };
-            if self.attempt(state, &group, &mut places, allowed, false) {
+            if self.attempt(state, &group, places, allowed, false) {
                 units = self.units(state);
                 idle = 0;
             } else {

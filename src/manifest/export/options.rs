@@ -44,9 +44,21 @@ pub(super) fn options(options: &Options) -> Value {
         .with("evictionCost", price(options.eviction_cost))
         .with("nodeStartTime", shown(options.node_start_time))
         .with("gangRestartCost", price(options.gang_restart_cost))
+        .with("forecast", forecast(options))
         .with("allowSpot", options.allow_spot)
         .with("allowArm64", options.allow_arm64);
     bounds(object, options).into()
+}
+
+fn forecast(options: &Options) -> Value {
+    let entry = |f: &crate::model::options::Forecast| -> Value {
+        Object::default()
+            .with("nodePool", f.node_pool.to_string())
+            .with("at", shown(f.at))
+            .with("nodes", f.nodes)
+            .into()
+    };
+    Value::Array(options.forecast.iter().map(entry).collect())
 }
 
 /// The bounds: limits over pools, quotas and prices.

@@ -55,7 +55,7 @@ impl Bought {
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Place(Slot, ClassId, StateId),
+    Place(Slot, ClassId, u32, StateId),
     Remove(Slot),
     Buy,
     Swap(Slot, Bought),
@@ -180,7 +180,9 @@ impl<'p> World<'p> {
         while self.log.len() > mark.0 {
             match self.log.pop() {
                 None => return,
-                Some(Step::Place(slot, class, state)) => self.unplace(slot, class, state),
+                Some(Step::Place(slot, class, count, state)) => {
+                    self.unplace(slot, class, count, state);
+                }
                 Some(Step::Remove(slot)) => self.bring_back(slot),
                 Some(Step::Buy) => {
                     if let Some(bought) = self.bought.pop() {
@@ -290,15 +292,20 @@ impl<'p> World<'p> {
 
     /// Places one pod of `class` on `slot`, which must [fit](Self::fits).
     pub fn place(&mut self, slot: Slot, class: ClassId) {
+        self.place_many(slot, class, 1);
+    }
+
+    /// Places `pods` pods of `class` on `slot`, which must hold them all.
+    pub fn place_many(&mut self, slot: Slot, class: ClassId, pods: u32) {
         let dims = self.problem.dims;
         let room = &mut self.rooms[slot.at() * dims..][..dims];
         for (left, need) in room.iter_mut().zip(self.problem.demand_of(class)) {
-            *left -= need;
+            *left -= need * i64::from(pods);
         }
         let content = &mut self.content[slot.at()];
         match content.iter_mut().find(|(held, _)| *held == class) {
-            Some((_, count)) => *count += 1,
-            None => content.push((class, 1)),
+            Some((_, count)) => *count += pods,
+            None => content.push((class, pods)),
         }
         let before = self
             .bought(slot)
@@ -309,22 +316,28 @@ impl<'p> World<'p> {
                 bought.state = state;
             }
         }
-        if !self.counts.is_idle() {
-            let spot = self.spot(slot);
-            self.counts.count(class, spot, true);
-        }
-        self.log.push(Step::Place(slot, class, before));
+        self.count(slot, class, pods, true);
+        self.log.push(Step::Place(slot, class, pods, before));
     }
 
-    fn unplace(&mut self, slot: Slot, class: ClassId, state: StateId) {
+    fn count(&mut self, slot: Slot, class: ClassId, pods: u32, enter: bool) {
+        if !self.counts.is_plain(class) {
+            let spot = self.spot(slot);
+            for _ in 0..pods {
+                self.counts.count(class, spot, enter);
+            }
+        }
+    }
+
+    fn unplace(&mut self, slot: Slot, class: ClassId, pods: u32, state: StateId) {
         let dims = self.problem.dims;
         let room = &mut self.rooms[slot.at() * dims..][..dims];
         for (left, need) in room.iter_mut().zip(self.problem.demand_of(class)) {
-            *left += need;
+            *left += need * i64::from(pods);
         }
         let content = &mut self.content[slot.at()];
         if let Some(at) = content.iter().position(|(held, _)| *held == class) {
-            content[at].1 -= 1;
+            content[at].1 = content[at].1.saturating_sub(pods);
             if content[at].1 == 0 {
                 content.remove(at);
             }
@@ -332,10 +345,7 @@ impl<'p> World<'p> {
         if let Some(at) = slot.at().checked_sub(self.existing) {
             self.bought[at].state = state;
         }
-        if !self.counts.is_idle() {
-            let spot = self.spot(slot);
-            self.counts.count(class, spot, false);
-        }
+        self.count(slot, class, pods, false);
     }
 
     /// Whether limits, quotas and reservations allow one more node of `option`.

@@ -1,0 +1,166 @@
+//! Which NodeClaims are drifted (D-86): what the condition `Drifted` says, found from the snapshot.
+//!
+//! Planners read the condition only, as Karpenter's do. Whoever keeps NodeClaims sets it from [`detect`], or [`mark`]s a
+//! snapshot before planning.
+
+use crate::base::time::{Span, Timestamp};
+use crate::hyperpod::capacity::ClassCapacity;
+use crate::model::cluster::Snapshot;
+use crate::model::instance_type::{CapacityType, InstanceType};
+use crate::model::label::{self, Labels};
+use crate::model::node::Condition;
+use crate::model::node_claim::NodeClaim;
+use crate::model::node_pool::NodePool;
+use crate::model::requirement::{Requirements, Undefined};
+use crate::model::resources::Name;
+use crate::scheduler::Capacity;
+
+const HASH: &str = "karpenter.sh/nodepool-hash";
+const HASH_VERSION: &str = "karpenter.sh/nodepool-hash-version";
+/// The condition that drift sets.
+const DRIFTED: &str = "Drifted";
+/// How old a claim is before a type that is not listed any more counts.
+const SETTLED: Span = Span::from_secs(3_600);
+
+/// Why a NodeClaim is drifted, in the order in which it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Drift {
+    /// The template of its pool has changed (D-87).
+    NodePool,
+    /// The requirements of its pool no longer suit its labels.
+    Requirements,
+    /// Its type is not listed any more, or has no offering with its labels.
+    InstanceType,
+    /// Its instance group is not in the node class any more (H-13).
+    InstanceGroup,
+}
+
+impl Drift {
+    /// The reason of the condition.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NodePool => "NodePoolDrifted",
+            Self::Requirements => "RequirementsDrifted",
+            Self::InstanceType => "InstanceTypeNotFound",
+            Self::InstanceGroup => "InstanceGroupDrifted",
+        }
+    }
+}
+
+/// The NodeClaims of `snapshot` that are drifted, by name, in the order of the snapshot. Claims that are being deleted, were
+/// not launched or have no pool are passed over (D-86). O(claims x types).
+#[must_use]
+pub fn detect(snapshot: &Snapshot) -> Vec<(Name, Drift)> {
+    let capacity = Capacity::new(snapshot);
+    let now = snapshot.options.now.unwrap_or_default();
+    let drifted = |claim: &NodeClaim| {
+        let pool = claim.labels.get(label::NODE_POOL);
+        let node = snapshot
+            .nodes
+            .iter()
+            .find(|node| claim.node_name.as_ref() == Some(&node.name));
+        let pool = pool.or_else(|| node?.labels.get(label::NODE_POOL))?;
+        let pool = super::cluster::pool_named(snapshot, pool)?;
+        let launched = Condition::is_true(&claim.conditions, "Launched") != Some(false);
+        if claim.deleted.is_some() || !launched || claim.provider_id.is_none() {
+            return None;
+        }
+        // What a claim was not told, its node knows.
+        let mut labels = Labels::new();
+        let sources = node.map(|n| &n.labels).into_iter().chain([&claim.labels]);
+        for (key, value) in sources.flat_map(Labels::iter) {
+            labels.set(label::normalize(key), Name::clone(value));
+        }
+        let class = capacity.by_class().get(&pool.node_class_ref.name);
+        let found = of(snapshot, claim, &labels, pool, class, now)?;
+        Some((Name::clone(&claim.name), found))
+    };
+    snapshot.node_claims.iter().filter_map(drifted).collect()
+}
+
+/// Sets the condition `Drifted` on what [`detect`] finds and takes it off the rest, as the controller would (D-86). A
+/// condition that is set already keeps its time.
+pub fn mark(snapshot: &mut Snapshot) {
+    let found = detect(snapshot);
+    let now = snapshot.options.now;
+    for claim in &mut snapshot.node_claims {
+        let drift = found.iter().find(|(name, _)| *name == claim.name);
+        let held = claim
+            .conditions
+            .iter()
+            .position(|c| c.kind.as_ref() == DRIFTED);
+        match (drift, held) {
+            (None, None) => {}
+            (None, Some(at)) => {
+                claim.conditions.remove(at);
+            }
+            (Some((_, drift)), at) => {
+                let mut condition = at.map(|at| claim.conditions.remove(at)).unwrap_or_default();
+                if condition.status.as_ref() != "True" {
+                    condition.last_transition = now;
+                }
+                condition.kind = Name::from(DRIFTED);
+                condition.status = Name::from("True");
+                condition.reason = Name::from(drift.as_str());
+                claim.conditions.push(condition);
+            }
+        }
+    }
+}
+
+fn of(
+    snapshot: &Snapshot,
+    claim: &NodeClaim,
+    labels: &Labels,
+    pool: &NodePool,
+    class: Option<&ClassCapacity>,
+    now: Timestamp,
+) -> Option<Drift> {
+    let said = |key: &str| pool.annotations.get(key).zip(claim.annotations.get(key));
+    let same_version = said(HASH_VERSION).is_some_and(|(pool, claim)| pool == claim);
+    if same_version && said(HASH).is_some_and(|(pool, claim)| pool != claim) {
+        return Some(Drift::NodePool);
+    }
+    let known = label::WELL_KNOWN
+        .iter()
+        .map(|key| Name::from(*key))
+        .collect();
+    let asked = Requirements::from_specs(&pool.requirements);
+    if Requirements::from_labels(labels)
+        .compatible(&asked, Undefined::Allowed(&known))
+        .is_err()
+    {
+        return Some(Drift::Requirements);
+    }
+    let old = claim.created.is_some_and(|at| now.since(at) > SETTLED);
+    if let Some(class) = class.filter(|class| old && !class.types.is_empty())
+        && !class.types.iter().any(|kind| offers(kind, labels))
+    {
+        return Some(Drift::InstanceType);
+    }
+    let group = labels.get(label::INSTANCE_GROUP)?;
+    let mut classes = snapshot.node_classes.iter();
+    let class = classes.find(|class| class.name == pool.node_class_ref.name)?;
+    let listed = class.instance_groups.iter().any(|g| g.as_ref() == group);
+    (!listed && !class.instance_groups.is_empty()).then_some(Drift::InstanceGroup)
+}
+
+/// Whether `kind` is the type that `labels` name and has an offering in their zone and of their capacity type, available or
+/// not; a reserved node may be an on-demand one as well.
+fn offers(kind: &InstanceType, labels: &Labels) -> bool {
+    let capacity_type = labels
+        .get(label::CAPACITY_TYPE)
+        .and_then(|text| text.parse::<CapacityType>().ok());
+    let zone = labels.get(label::ZONE);
+    labels.get(label::INSTANCE_TYPE) == Some(kind.name.as_ref())
+        && kind.offerings.iter().any(|offering| {
+            let same = |held: CapacityType| {
+                offering.capacity_type == held
+                    || (held == CapacityType::Reserved
+                        && offering.capacity_type == CapacityType::OnDemand)
+            };
+            zone.is_none_or(|zone| offering.zone.as_ref() == zone) && capacity_type.is_none_or(same)
+        })
+}

@@ -1,0 +1,285 @@
+//! New nodes for pods that found no free room: one node for all, or a greedy choice node by node.
+
+use super::pack::{Allowed, Packer};
+use crate::base::index::Ix as _;
+use crate::model::price::Price;
+use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
+use crate::solver::whatif::World;
+use crate::solver::whatif::topology::Spot;
+
+/// How many options are filled exactly where rules between pods matter.
+const EXACT: usize = 3;
+
+impl Packer {
+    /// Buys nodes for `items`: the cheaper of one node for all, and a greedy choice node by node.
+    pub(super) fn onto_new(
+        &self,
+        world: &mut World<'_>,
+        items: Vec<(ClassId, u32)>,
+        allowed: Allowed,
+    ) -> bool {
+        let one = self.one_for_all(world, &items, allowed);
+        let mark = world.mark();
+        // A greedy choice has to beat one node for all.
+        let beat = one.map(|(price, _)| price - Price::from_femto(1));
+        let limit = [beat, allowed.limit].into_iter().flatten().min();
+        let greedy = self.greedily(world, items.clone(), allowed, limit);
+        match (one, greedy) {
+            (_, Some(_)) => true,
+            (None, None) => false,
+            (Some((_, option)), None) => {
+                world.undo(mark);
+                let slot = world.buy(option);
+                for (class, count) in items {
+                    Self::fill(world, slot, class, count);
+                }
+                true
+            }
+        }
+    }
+
+    fn usable<'s>(
+        &'s self,
+        world: &'s World<'_>,
+        tier: &'s [OptionId],
+        allowed: Allowed,
+    ) -> impl Iterator<Item = OptionId> + 's {
+        tier.iter()
+            .copied()
+            .filter(move |o| (allowed.spot || !self.spot[o.at()]) && world.allows(*o))
+    }
+
+    /// The cheapest option of the heaviest tier that holds all of `items`.
+    fn one_for_all(
+        &self,
+        world: &mut World<'_>,
+        items: &[(ClassId, u32)],
+        allowed: Allowed,
+    ) -> Option<(Price, OptionId)> {
+        let problem = world.problem();
+        let mut total = vec![0i64; problem.dims];
+        for (class, count) in items {
+            for (sum, need) in total.iter_mut().zip(problem.demand_of(*class)) {
+                *sum = sum.saturating_add(need.saturating_mul(i64::from(*count)));
+            }
+        }
+        for tier in &self.tiers {
+            let mut holding: Vec<(Price, OptionId)> = self
+                .usable(world, tier, allowed)
+                .filter(|option| fits(&total, problem.room_of(problem.options[*option].room)))
+                .filter(|option| {
+                    items
+                        .iter()
+                        .all(|(class, _)| problem.options_of(*class).contains(*option))
+                })
+                .filter_map(|option| Some((problem.options[option].price?, option)))
+                .filter(|(price, _)| allowed.limit.is_none_or(|limit| *price <= limit))
+                .collect();
+            holding.sort_unstable();
+            for (price, option) in holding {
+                if self.simple && !self.rules || self.holds(world, option, items) {
+                    return Some((price, option));
+                }
+            }
+            let suited = |(class, _): &(ClassId, u32)| {
+                self.usable(world, tier, allowed)
+                    .any(|option| problem.holds_one(option, *class))
+            };
+            if items.iter().any(suited) {
+                // M-1 (2): a lighter pool gets nothing that this one takes.
+                return None;
+            }
+        }
+        None
+    }
+
+    fn holds(&self, world: &mut World<'_>, option: OptionId, items: &[(ClassId, u32)]) -> bool {
+        let mark = world.mark();
+        let slot = world.buy(option);
+        let all = items
+            .iter()
+            .all(|(class, count)| Self::fill(world, slot, *class, *count) == *count);
+        world.undo(mark);
+        all
+    }
+
+    /// Node by node, each seeded with the most valuable pod that waits and bought as the option with the least price per
+    /// value of what it then holds. Gives up where that would cost more than `limit`.
+    fn greedily(
+        &self,
+        world: &mut World<'_>,
+        mut items: Vec<(ClassId, u32)>,
+        allowed: Allowed,
+        limit: Option<Price>,
+    ) -> Option<Price> {
+        let problem = world.problem();
+        let mut spent = Price::ZERO;
+        while let Some((seed, _)) = items.first().copied() {
+            let left = limit.map(|limit| limit - spent);
+            if !self.may_pay(problem, &items, left) {
+                return None;
+            }
+            let after = suffix_minima(problem, &items);
+            let mut ranked: Vec<(f64, f64, OptionId)> = Vec::new();
+            for tier in &self.tiers {
+                for option in self.seeded(world, tier, seed, allowed, left) {
+                    let value = self.filled(problem, option, &items, &after);
+                    let cost = problem.options[option].cost;
+                    if value > 0.0 {
+                        ranked.push((cost / value, value, option));
+                    }
+                }
+                if !ranked.is_empty() {
+                    break;
+                }
+            }
+            let option = self.best_of(world, ranked, &items, &after)?;
+            spent += problem.options[option].price?;
+            let slot = world.buy(option);
+            for (at, (class, count)) in items.iter_mut().enumerate() {
+                if !fits(
+                    &after[at * problem.dims..][..problem.dims],
+                    world.room(slot),
+                ) {
+                    break;
+                }
+                *count -= Self::fill(world, slot, *class, *count);
+            }
+            if world.content(slot).is_empty() {
+                return None;
+            }
+            items.retain(|(_, count)| *count > 0);
+        }
+        Some(spent)
+    }
+
+    /// Options of `tier` that hold `seed` within the price: of each type one, in the emptiest domain where that matters.
+    fn seeded(
+        &self,
+        world: &World<'_>,
+        tier: &[OptionId],
+        seed: ClassId,
+        allowed: Allowed,
+        left: Option<Price>,
+    ) -> Vec<OptionId> {
+        let problem = world.problem();
+        let counts = world.counts();
+        let plain = counts.is_plain(seed);
+        let mut options: Vec<OptionId> = self
+            .usable(world, tier, allowed)
+            .filter(|option| problem.holds_one(*option, seed))
+            .filter(|option| {
+                let price = problem.options[*option].price;
+                left.is_none_or(|left| price.is_some_and(|price| price <= left))
+            })
+            .filter(|option| {
+                let spot = Spot {
+                    slot: u32::MAX,
+                    option: Some(*option),
+                };
+                plain || counts.allows(seed, spot)
+            })
+            .collect();
+        if self.rules {
+            let key = |option: OptionId| {
+                let row = &problem.options[option];
+                (row.pair, row.price, counts.crowd(seed, option), option)
+            };
+            options.sort_by_key(|option| key(*option));
+            options.dedup_by_key(|option| problem.options[*option].pair);
+        }
+        options
+    }
+
+    /// The least ratio; where rules between pods matter, of the few best as they really are.
+    fn best_of(
+        &self,
+        world: &mut World<'_>,
+        mut ranked: Vec<(f64, f64, OptionId)>,
+        items: &[(ClassId, u32)],
+        after: &[i64],
+    ) -> Option<OptionId> {
+        ranked.sort_by(|a, b| {
+            (a.0.total_cmp(&b.0))
+                .then_with(|| b.1.total_cmp(&a.1))
+                .then_with(|| a.2.cmp(&b.2))
+        });
+        if self.simple && !self.rules {
+            return ranked.first().map(|(_, _, option)| *option);
+        }
+        let mut best: Option<(f64, OptionId)> = None;
+        for (_, _, option) in ranked.into_iter().take(EXACT) {
+            let value = self.filled_exactly(world, option, items, after);
+            let ratio = world.problem().options[option].cost / value;
+            if value > 0.0 && best.is_none_or(|(held, _)| ratio < held) {
+                best = Some((ratio, option));
+            }
+        }
+        best.map(|(_, option)| option)
+    }
+
+    /// The value of what a new node of `option` would hold of `items`, filled in their order, rules between pods apart.
+    fn filled(
+        &self,
+        problem: &Problem,
+        option: OptionId,
+        items: &[(ClassId, u32)],
+        after: &[i64],
+    ) -> f64 {
+        let mut value = 0.0;
+        let mut room = problem.room_of(problem.options[option].room).to_vec();
+        for (at, (class, count)) in items.iter().enumerate() {
+            if !fits(&after[at * problem.dims..][..problem.dims], &room) {
+                break;
+            }
+            if !problem.options_of(*class).contains(option) {
+                continue;
+            }
+            let demand = problem.demand_of(*class);
+            let n = match *count {
+                1 => u32::from(fits(demand, &room)),
+                most => fit_count(demand, &room).min(most),
+            };
+            for (left, need) in room.iter_mut().zip(demand) {
+                *left -= need * i64::from(n);
+            }
+            value += self.value[class.at()] * f64::from(n);
+        }
+        value
+    }
+
+    fn filled_exactly(
+        &self,
+        world: &mut World<'_>,
+        option: OptionId,
+        items: &[(ClassId, u32)],
+        after: &[i64],
+    ) -> f64 {
+        let dims = world.problem().dims;
+        let mut value = 0.0;
+        let mark = world.mark();
+        let slot = world.buy(option);
+        for (at, (class, count)) in items.iter().enumerate() {
+            if !fits(&after[at * dims..][..dims], world.room(slot)) {
+                break;
+            }
+            value += self.value[class.at()] * f64::from(Self::fill(world, slot, *class, *count));
+        }
+        world.undo(mark);
+        value
+    }
+}
+
+/// By item: the least that it or any later one asks for, resource by resource. Room below that ends a filling.
+fn suffix_minima(problem: &Problem, items: &[(ClassId, u32)]) -> Vec<i64> {
+    let dims = problem.dims;
+    let mut minima = vec![i64::MAX; items.len() * dims];
+    let mut least = vec![i64::MAX; dims];
+    for (at, (class, _)) in items.iter().enumerate().rev() {
+        for (least, need) in least.iter_mut().zip(problem.demand_of(*class)) {
+            *least = (*least).min(*need);
+        }
+        minima[at * dims..][..dims].copy_from_slice(&least);
+    }
+    minima
+}
