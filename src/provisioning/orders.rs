@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::ClassConfig;
+use super::covers::{Cover, PLAN_AGE_MAX};
 use super::ids::{NodeId, OfferingId, OrderId, PoolId};
 use super::input::AcceptedPlan;
 use super::machine::{Machine, Timer};
@@ -17,8 +18,6 @@ use crate::plan::PlannedClaim;
 
 /// How often in a row a planner may try other offerings for the same pods at once.
 const RETURNS_AT_ONCE: u32 = 3;
-/// How long it is remembered that pods got a node, for plans made from older snapshots.
-const PLAN_AGE_MAX: Span = Span::from_secs(15 * 60);
 /// The longest an order waits to be tried again.
 const RETRY_MAX: Span = Span::from_secs(5 * 60);
 
@@ -60,29 +59,12 @@ impl Order {
     }
 }
 
-/// What a pod has coming.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Cover {
-    /// An order.
-    Order(OrderId),
-    /// A node that became ready then.
-    Ready(Timestamp),
-}
-
 impl Machine {
     /// Makes orders of a plan's claims. Pods that have capacity coming already are left out, and a claim with no other
     /// pods is not bought.
     pub(super) fn accept(&mut self, plan: AcceptedPlan) {
         let now = self.state.now;
-        while let Some((at, pod)) = self.state.ready_covers.first().cloned() {
-            if now.since(at) < PLAN_AGE_MAX {
-                break;
-            }
-            self.state.ready_covers.pop_first();
-            if self.state.covers.get(&pod) == Some(&Cover::Ready(at)) {
-                self.state.covers.remove(&pod);
-            }
-        }
+        self.forget_old_covers();
         if now.since(plan.made_at) > PLAN_AGE_MAX {
             self.notice(
                 true,
@@ -99,7 +81,6 @@ impl Machine {
             }
             return;
         }
-        let mut repriced = false;
         for claim in plan.claims {
             let wanted = !claim.pods.is_empty();
             let (pods, returns) = self.uncovered(&claim.pods, plan.made_at);
@@ -130,8 +111,10 @@ impl Machine {
             }
             let mut options = Vec::with_capacity(offerings.len());
             for offering in &offerings {
-                let (id, changed) = self.state.offers.intern(offering);
-                repriced |= changed;
+                let (id, old_price) = self.state.offers.intern(offering);
+                if let Some(old) = old_price {
+                    self.reprice(id, old);
+                }
                 if !options.contains(&id) {
                     options.push(id);
                 }
@@ -139,7 +122,7 @@ impl Machine {
             let pool = self.intern_pool(&claim.node_pool);
             let id = OrderId(self.state.next_order.next());
             for pod in &pods {
-                self.state.covers.insert(Name::clone(pod), Cover::Order(id));
+                self.cover(pod, Cover::Order(id));
             }
             let workloads = shares(&pods, &plan.workloads);
             self.state.orders.insert(
@@ -156,37 +139,11 @@ impl Machine {
             );
             self.wait(id, pool);
         }
-        if repriced {
-            self.recount();
-        }
-    }
-
-    /// Those of `pods` that nothing is coming for, and how often they have been handed back; orders that only wait to be
-    /// tried again give theirs up.
-    fn uncovered(&mut self, pods: &[Name], made_at: Timestamp) -> (Vec<Name>, u32) {
-        let mut returns = 0;
-        let mut left = Vec::with_capacity(pods.len());
-        for pod in pods {
-            match self.state.covers.get(pod).copied() {
-                Some(Cover::Ready(at)) if at > made_at => {}
-                Some(Cover::Order(id)) => {
-                    if let Some(order) = self.state.orders.get(&id)
-                        && matches!(order.step, Step::HandedBack(_))
-                    {
-                        returns = returns.max(order.returns);
-                        self.drop_pod(id, pod);
-                        left.push(Name::clone(pod));
-                    }
-                }
-                Some(Cover::Ready(_)) | None => left.push(Name::clone(pod)),
-            }
-        }
-        (left, returns)
     }
 
     /// Takes `pod` out of an order; an order without pods ends, and its node becomes a spare one.
-    fn drop_pod(&mut self, id: OrderId, pod: &Name) {
-        self.state.covers.remove(pod);
+    pub(super) fn drop_pod(&mut self, id: OrderId, pod: &Name) {
+        self.uncover(pod);
         let Some(order) = self.state.orders.get_mut(&id) else {
             return;
         };
@@ -215,19 +172,6 @@ impl Machine {
             Step::Launched(_) => {}
         }
         Some(order)
-    }
-
-    pub(super) fn withdraw(&mut self, pods: &[Name]) {
-        for pod in pods {
-            match self.state.covers.get(pod).copied() {
-                Some(Cover::Order(id)) => self.drop_pod(id, pod),
-                Some(Cover::Ready(at)) => {
-                    self.state.covers.remove(pod);
-                    self.state.ready_covers.remove(&(at, Name::clone(pod)));
-                }
-                None => {}
-            }
-        }
     }
 
     fn no_longer_waits(&mut self, id: OrderId, pool_id: PoolId) {
@@ -421,7 +365,7 @@ impl Machine {
         let retry_at = if closed {
             self.end_order(id);
             for pod in &pods {
-                self.state.covers.remove(pod);
+                self.uncover(pod);
             }
             None
         } else {
@@ -469,10 +413,7 @@ impl Machine {
             return;
         };
         for pod in &order.pods {
-            self.state
-                .covers
-                .insert(Name::clone(pod), Cover::Ready(now));
-            self.state.ready_covers.insert((now, Name::clone(pod)));
+            self.cover(pod, Cover::Ready(now));
         }
     }
 

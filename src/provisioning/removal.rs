@@ -1,10 +1,10 @@
 //! How nodes go: drained first, then deleted, then forgotten.
 
+use super::covers::Cover;
 use super::ids::NodeId;
 use super::input::Removal;
 use super::machine::{Machine, Timer};
 use super::node::{Deletion, Phase};
-use super::orders::Cover;
 use super::output::Output;
 use crate::base::time::Timestamp;
 use crate::model::resources::Name;
@@ -203,9 +203,8 @@ impl Machine {
         self.state.offers.give_up(node.offering, id);
         self.count(node.pool, node.offering, false);
         for pod in &node.pods {
-            if let Some(Cover::Ready(at)) = self.state.covers.get(pod).copied() {
-                self.state.covers.remove(pod);
-                self.state.ready_covers.remove(&(at, Name::clone(pod)));
+            if let Some(Cover::Ready(_)) = self.state.covers.get(pod) {
+                self.uncover(pod);
             }
         }
         self.release();
