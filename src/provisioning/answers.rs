@@ -5,7 +5,7 @@ use super::calls::{Call, Entry, What};
 use super::failure::Failure;
 use super::ids::CallId;
 use super::machine::{Machine, Timer};
-use super::node::{Deletion, Phase};
+use super::node::{Deletion, Node, Phase};
 use super::offers::Scope;
 use super::output::Unavailability;
 use crate::model::resources::Name;
@@ -126,8 +126,14 @@ impl Machine {
                 self.index.timers.insert((gate, Timer::Gate));
                 self.again(id);
             }
-            CallError::Internal(_) | CallError::NoAnswer => self.again(id),
+            CallError::Internal(_) | CallError::NoAnswer => {
+                if let Some(call) = self.state.calls.get_mut(&id) {
+                    call.doubt = true;
+                }
+                self.again(id);
+            }
             CallError::LimitExceeded(message) => self.refused(id, Scope::Type, "H-58", &message),
+            CallError::Refused(message) if self.in_doubt(id) => self.abandon(id, &message),
             CallError::Refused(message) => self.refused(id, Scope::Offering, "H-25", &message),
             CallError::NotFound(message) => self.refused(id, Scope::Group, "H-25", &message),
         }
@@ -160,6 +166,29 @@ impl Machine {
         }
     }
 
+    /// Whether a call for nodes may have taken effect although no answer says so.
+    fn in_doubt(&self, id: CallId) -> bool {
+        let call = self.state.calls.get(&id);
+        call.is_some_and(|call| call.doubt && matches!(call.what, What::Add(_)))
+    }
+
+    /// The call is refused now, by its form or for want of a permission, and may have taken effect before. Its orders go
+    /// on; it is repeated under its token until an answer says what there is to delete.
+    fn abandon(&mut self, id: CallId, message: &Name) {
+        let nodes = self.state.calls.get(&id).map(|call| match &call.what {
+            What::Add(entries) => entries.iter().flat_map(|e| e.nodes.clone()).collect(),
+            What::Delete(_) => Vec::new(),
+        });
+        for node in nodes.unwrap_or_default() {
+            let wanted = self.state.nodes.get(&node);
+            if wanted.is_some_and(|node| !node.is_leaving()) {
+                let failure = Failure::new(Scope::Offering, "AddRefused", "H-25");
+                self.give_up(node, failure.saying(message.as_ref()));
+            }
+        }
+        self.again(id);
+    }
+
     /// The call as a whole was refused. Whose fault that is shows when each entry is asked for by itself.
     fn refused(&mut self, id: CallId, scope: Scope, rule: &'static str, message: &Name) {
         let Some(call) = self.take_call(id) else {
@@ -168,7 +197,11 @@ impl Machine {
         match call.what {
             What::Add(entries) if entries.len() > 1 && !matches!(scope, Scope::Group) => {
                 let held = self.state.gate.is_some() || self.blocker().is_some();
-                for entry in entries {
+                for mut entry in entries {
+                    self.drop_leaving(&mut entry);
+                    if entry.nodes.is_empty() {
+                        continue;
+                    }
                     let blocked = self.state.offers.blocked(entry.offering, self.state.now);
                     if !held && !matches!(blocked, Some(Unavailability::BackingOff(_))) {
                         self.send_add(vec![entry]);
@@ -202,6 +235,17 @@ impl Machine {
                 nodes.into_iter().for_each(|node| self.delete_later(node));
             }
         }
+    }
+
+    /// Nodes that nobody wants any more are not asked for again.
+    fn drop_leaving(&mut self, entry: &mut Entry) {
+        let nodes = std::mem::take(&mut entry.nodes);
+        let (gone, nodes): (Vec<_>, Vec<_>) = nodes
+            .into_iter()
+            .partition(|id| self.state.nodes.get(id).is_none_or(Node::is_leaving));
+        gone.into_iter().for_each(|id| self.gone(id));
+        entry.add.increment_target_count_by = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        entry.nodes = nodes;
     }
 
     /// An add that was never answered can no longer be repeated: its nodes may exist or not.

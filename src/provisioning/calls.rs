@@ -29,6 +29,9 @@ pub(super) struct Call {
     pub(super) tries: u32,
     /// Whether it is out; else it waits to be sent.
     pub(super) sent: bool,
+    /// Whether it may have taken effect although no answer says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) doubt: bool,
     /// When it is sent again.
     pub(super) due: Timestamp,
 }
@@ -117,6 +120,7 @@ impl Machine {
                 first: now,
                 tries: 0,
                 sent: false,
+                doubt: false,
                 due: now,
             },
         );
@@ -224,6 +228,7 @@ impl Machine {
                     first: now,
                     tries: 0,
                     sent: false,
+                    doubt: false,
                     due: now,
                 },
             );

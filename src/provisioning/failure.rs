@@ -106,6 +106,17 @@ impl Machine {
         }
     }
 
+    /// The node is not waited for any longer, though a request for it is still open: it goes once that is answered.
+    pub(super) fn give_up(&mut self, id: NodeId, failure: Failure) {
+        let (reason, message) = (failure.reason, failure.message.into_owned());
+        self.notice(true, reason, failure.rule, id.to_string(), message);
+        self.fail_offering(id, failure.scope);
+        if let Some(order) = self.detach(id) {
+            self.try_next(order);
+        }
+        self.leave(id, reason, None);
+    }
+
     /// HyperPod reports that there is no capacity for a node that still waits. If its order has another way, that is
     /// tried at once; else HyperPod's own retries go on until the launch deadline (H-32).
     pub(super) fn no_capacity(&mut self, id: NodeId) {
