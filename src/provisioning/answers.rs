@@ -210,7 +210,7 @@ impl Machine {
                     // It has failed elsewhere meanwhile, or no call may be made now: its orders choose again.
                     for node in entry.nodes {
                         if let Some(order) = self.detach(node) {
-                            self.try_next(order);
+                            self.try_again(order, entry.offering);
                         }
                         self.gone(node);
                     }

@@ -126,13 +126,16 @@ impl Machine {
         if node.phase > Phase::Accepted {
             return;
         }
-        let (own, pool) = (node.offering, node.pool);
+        let pool = node.pool;
         let order = node.order.and_then(|order| self.state.orders.get(&order));
-        let options = order.map(|order| order.options.clone()).unwrap_or_default();
+        let options = order.map_or_else(Vec::new, |order| {
+            let left = order.options.iter().filter(|o| !order.tried.contains(o));
+            left.copied().collect()
+        });
         self.fail_offering(id, Scope::Market);
         let other = options
             .into_iter()
-            .any(|option| option != own && self.refusal(pool, option).is_none());
+            .any(|option| self.refusal(pool, option).is_none());
         if other {
             if let Some(order) = self.detach(id) {
                 self.try_next(order);

@@ -30,6 +30,10 @@ pub(super) struct Order {
     pub(super) workloads: Vec<(Name, u32)>,
     /// In the order in which to try them.
     pub(super) options: Vec<OfferingId>,
+    /// Those tried since its pods were handed over last. Each is tried once; then the planner has the word again, who may
+    /// know others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) tried: Vec<OfferingId>,
     pub(super) step: Step,
     /// How often its pods were handed back in a row.
     #[serde(default)]
@@ -132,6 +136,7 @@ impl Machine {
                     pods,
                     workloads,
                     options,
+                    tried: Vec::new(),
                     step: Step::Waiting,
                     returns,
                     quiet: returns > RETURNS_AT_ONCE,
@@ -246,6 +251,10 @@ impl Machine {
         let mut chosen = None;
         for option in order.options.iter().copied() {
             match self.refusal(pool, option) {
+                None if order.tried.contains(&option) => {
+                    let until = self.state.now.plus(RETRY_MAX);
+                    without.push((option, Unavailability::BackingOff(until)));
+                }
                 None => {
                     chosen = Some(option);
                     break;
@@ -317,6 +326,7 @@ impl Machine {
         let pool = order.pool;
         let fallback = order.options.first() != Some(&option);
         order.step = Step::Launched(node_id);
+        order.tried.push(option);
         let mut node = Node::new(node_id, Some(id), pool, option, now);
         node.pods.clone_from(&order.pods);
         self.state.nodes.insert(node_id, node);
@@ -371,6 +381,7 @@ impl Machine {
         } else {
             if let Some(order) = self.state.orders.get_mut(&id) {
                 order.step = Step::HandedBack(retry);
+                order.tried.clear();
                 order.returns = order.returns.saturating_add(1);
                 quiet = std::mem::take(&mut order.quiet);
             }
@@ -415,6 +426,14 @@ impl Machine {
         for pod in &order.pods {
             self.cover(pod, Cover::Ready(now));
         }
+    }
+
+    /// The order's node went for a reason that is not its offering's: it may have the same again.
+    pub(super) fn try_again(&mut self, id: OrderId, offering: OfferingId) {
+        if let Some(order) = self.state.orders.get_mut(&id) {
+            order.tried.retain(|tried| *tried != offering);
+        }
+        self.try_next(id);
     }
 
     /// The order's node has failed: it tries the next offering.

@@ -23,8 +23,9 @@ impl Machine {
             return;
         }
         for id in &removal.nodes {
-            if let Some(order) = self.detach(*id) {
-                self.try_next(order);
+            let offering = self.state.nodes.get(id).map(|node| node.offering);
+            if let Some((order, offering)) = self.detach(*id).zip(offering) {
+                self.try_again(order, offering);
             }
             self.leave(*id, &removal.why, None);
         }
