@@ -12,8 +12,8 @@ mod provisioning_world;
 
 use provisioning_world::*;
 use tetrapod::base::time::{Span, Timestamp};
-use tetrapod::model::resources::Name;
 use tetrapod::provisioning::api::{AddAnswer, AddedNode, CallError, Outcome};
+use tetrapod::provisioning::config::PoolConfig;
 use tetrapod::provisioning::events::ClusterEvent;
 use tetrapod::provisioning::ids::CallId;
 use tetrapod::provisioning::input::{AcceptedPlan, Listing, Removal};
@@ -241,4 +241,23 @@ fn requests_keep_to_five_entries_and_fifty_nodes_h25() {
     }
     assert_eq!(nodes, 8 * 3 + 120);
     assert!(pilot.fake.violations().is_empty());
+}
+
+#[test]
+fn the_fall_back_is_asked_for_within_one_launch_deadline_whether_events_come_or_not() {
+    for lost in [0, 1000] {
+        let mut weather = Weather::default();
+        weather.event_lost = lost;
+        let mut pilot = pilot_with("ab", config("ab"), weather);
+        dry(&mut pilot, 'a', start(), start().plus(minutes(600)));
+        pilot.plan(vec![claim("ab", &["ns/p"])]);
+        pilot.run(start().plus(minutes(20)), |p| ready(p) == 1);
+        let (asked, group, _) = adds(&pilot).pop().unwrap();
+        assert_eq!(group, "group-b");
+        let launch = PoolConfig::default().deadlines.launch;
+        assert!(asked.since(start()) <= launch, "{asked}");
+        assert_eq!(ready(&pilot), 1);
+        // A node of the fake takes six and a half minutes at most.
+        assert!(pilot.now().since(asked) <= Span::from_secs(390));
+    }
 }
