@@ -23,6 +23,8 @@ impl Fake {
             self.now = self.now.max(at);
             if act == Act::RollsBack {
                 self.roll_back(&logical);
+            } else if let Act::Tells(event) = act {
+                self.signals.push_back(Signal::Event(*event));
             } else if self.nodes.get(&logical).is_some_and(|n| n.epoch == epoch) {
                 self.act(&logical, epoch, act);
             }
@@ -71,8 +73,8 @@ impl Fake {
                 self.nodes.remove(logical);
                 self.removed.push(Name::clone(logical));
             }
-            // Of a group, and done by then.
-            Act::RollsBack => {}
+            // Of no node, and done by then.
+            Act::RollsBack | Act::Tells(_) => {}
         }
     }
 
@@ -400,6 +402,22 @@ impl Fake {
         event.lcs_execution_state = (!script.is_empty()).then(|| Name::from(script));
         event.description = Name::from(text);
         self.log.push(event.clone());
-        self.signals.push_back(Signal::Event(event));
+        if self.chance(self.weather.event_lost) {
+            return;
+        }
+        if self.chance(self.weather.event_doubled) {
+            self.tell(event.clone());
+        }
+        self.tell(event);
+    }
+
+    fn tell(&mut self, event: ClusterEvent) {
+        let late = self.weather.event_late;
+        if late == Span::ZERO {
+            self.signals.push_back(Signal::Event(event));
+        } else {
+            let at = self.soon(late);
+            self.plan(&Name::from(""), 0, at, Act::Tells(Box::new(event)));
+        }
     }
 }

@@ -92,6 +92,14 @@ pub struct Weather {
     pub trouble_within: Span,
     /// Deletions refused because the node is in use.
     pub in_use: u32,
+    /// Calls that are throttled.
+    pub throttled: u32,
+    /// Cluster events that nobody gets; [`Fake::event_log`] has them.
+    pub event_lost: u32,
+    /// Cluster events that come twice.
+    pub event_doubled: u32,
+    /// How late cluster events come at most; so they overtake each other. Nothing is late while this is zero.
+    pub event_late: Span,
 }
 
 impl Default for Weather {
@@ -113,6 +121,10 @@ impl Default for Weather {
             falls_ill: 0,
             trouble_within: Span::from_secs(1800),
             in_use: 0,
+            throttled: 0,
+            event_lost: 0,
+            event_doubled: 0,
+            event_late: Span::ZERO,
         }
     }
 }
@@ -121,7 +133,7 @@ impl Default for Weather {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
-    /// A cluster event; what carries them may lose, double or reorder them.
+    /// A cluster event; the weather may lose, double or delay them.
     Event(ClusterEvent),
     /// Something about a Node; a watch gives these in order and loses none.
     Kube(KubeEvent),
@@ -190,6 +202,8 @@ enum Act {
     Drained,
     /// A group gives up its MinCount.
     RollsBack,
+    /// A late event comes.
+    Tells(Box<ClusterEvent>),
 }
 
 /// The fake.
