@@ -83,6 +83,7 @@
 //! | 9 | [`disruption`] | which nodes may go, when, and in what order |
 //! | 9 | [`provisioning`] | keeps HyperPod's capacity coming: a state machine without I/O |
 //! | 10 | `sim` (feature) | worlds in virtual time |
+//! | 11 | `kit` (feature `proptest`) | strategies and invariants: test your own policy by properties |
 //! | 11 | [`shapes`] | scenarios of known shapes and random ones |
 //!
 //! [`schedule`] and [`verify`](fn@verify) are what most callers need. The modules between are public so that their steps
@@ -105,6 +106,7 @@
 //!
 //! * `yaml`: [`manifest::Reader`] also takes YAML and gzip.
 //! * `sim`: a fake HyperPod in virtual time, and rehearsals of [`provisioning`] against it.
+//! * `proptest`: `kit`, with which others test their policies; turns `sim` on.
 //! * `cli`: the command `tetrapod`; turns `yaml` and `sim` on.
 
 #![forbid(unsafe_code)]
@@ -113,6 +115,8 @@ pub mod base;
 pub mod disruption;
 pub mod explain;
 pub mod hyperpod;
+#[cfg(feature = "proptest")]
+pub mod kit;
 pub mod manifest;
 pub mod model;
 pub mod plan;

@@ -26,6 +26,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("provisioning", 9),
     ("scaling", 9),
     ("sim", 10),
+    ("kit", 11),
     ("shapes", 11),
 ];
 
