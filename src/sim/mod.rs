@@ -8,3 +8,4 @@
 pub mod hyperpod;
 pub mod pilot;
 pub mod rehearse;
+pub mod world;
