@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("scaling", 9),
     ("sim", 10),
     ("kit", 11),
+    ("report", 11),
     ("shapes", 11),
 ];
 

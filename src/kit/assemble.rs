@@ -14,9 +14,7 @@ use crate::model::label::{self, LabelSelector, SelectorExpression, SelectorOpera
 use crate::model::node::{Condition, Node};
 use crate::model::node_claim::NodeClaim;
 use crate::model::node_pool::NodePool;
-use crate::model::pod::{
-    Container, HostPort, OwnerReference, Pod, PodPhase, PodSpec, Protocol,
-};
+use crate::model::pod::{Container, HostPort, OwnerReference, Pod, PodPhase, PodSpec, Protocol};
 use crate::model::policy::{DaemonSet, IntOrPercent, PodDisruptionBudget};
 use crate::model::price::Price;
 use crate::model::quantity::Quantity;
@@ -318,7 +316,8 @@ fn node(made: &mut Snapshot, at: usize, recipe: &NodeRecipe, workloads: &[Worklo
         .first()
         .map_or(&[][..], |class| &class.instance_types);
     let (Some(pool), Some(entry)) = (
-        made.node_pools.get(recipe.pool % made.node_pools.len().max(1)),
+        made.node_pools
+            .get(recipe.pool % made.node_pools.len().max(1)),
         types.get(recipe.instance_type % types.len().max(1)),
     ) else {
         return;
@@ -417,9 +416,10 @@ fn bind(made: &mut Snapshot, node: &Node, recipe: &NodeRecipe, workloads: &[Work
         {
             continue;
         }
-        let waiting = made.pods.iter_mut().find(|pod| {
-            pod.node_name.is_none() && Arc::ptr_eq(&pod.spec, spec)
-        });
+        let waiting = made
+            .pods
+            .iter_mut()
+            .find(|pod| pod.node_name.is_none() && Arc::ptr_eq(&pod.spec, spec));
         if let Some(pod) = waiting {
             pod.node_name = Some(Name::clone(&node.name));
             pod.phase = PodPhase::Running;

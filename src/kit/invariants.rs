@@ -71,7 +71,9 @@ impl Invariant {
             Self::NoneLeft => none_left(snapshot, &policy.plan(snapshot)),
             Self::OrderHidden => order_hidden(policy, snapshot, 1),
             Self::PlanSettles => plan_settles(policy, snapshot),
-            Self::ConsolidationValid => consolidation_valid(snapshot, &policy.consolidate(snapshot)),
+            Self::ConsolidationValid => {
+                consolidation_valid(snapshot, &policy.consolidate(snapshot))
+            }
             Self::ConsolidationSettles => consolidation_settles(policy, snapshot),
             Self::ScalesToZero => scales_to_zero(policy, snapshot),
         }
@@ -237,7 +239,8 @@ pub fn valid(snapshot: &Snapshot, plan: &Plan) -> Result<(), Broken> {
 /// The first pod that could be placed, and where.
 pub fn none_left(snapshot: &Snapshot, plan: &Plan) -> Result<(), Broken> {
     let fits = |plan: &Plan| {
-        first_of(snapshot, plan, &LIMITS).is_none() && first_of(snapshot, plan, &PLACEMENT).is_none()
+        first_of(snapshot, plan, &LIMITS).is_none()
+            && first_of(snapshot, plan, &PLACEMENT).is_none()
     };
     if !fits(plan) {
         // Nothing can be said about a plan that is wrong as it is.
@@ -350,7 +353,10 @@ pub fn plan_settles(policy: &dyn Policy, snapshot: &Snapshot) -> Result<(), Brok
     let plan = policy.plan(snapshot);
     let again = policy.plan(&carried_out(snapshot, &plan));
     match placed(&again).next() {
-        Some(pod) => broken(Invariant::PlanSettles, format!("{pod} is placed afterwards")),
+        Some(pod) => broken(
+            Invariant::PlanSettles,
+            format!("{pod} is placed afterwards"),
+        ),
         None if again.new_node_claims.is_empty() => Ok(()),
         None => broken(Invariant::PlanSettles, "a node is bought afterwards"),
     }

@@ -180,10 +180,7 @@ pub(super) fn workload(knobs: Knobs) -> impl Strategy<Value = WorkloadRecipe> {
         Just(Tolerates::Key),
         Just(Tolerates::Everything),
     ];
-    let place = prop_oneof![
-        (0..3_usize).prop_map(Where::Zone),
-        Just(Where::OnDemand)
-    ];
+    let place = prop_oneof![(0..3_usize).prop_map(Where::Zone), Just(Where::OnDemand)];
     let together = prop_oneof![
         (any::<bool>(), 1..3_u32).prop_map(|(hosts, skew)| Together::Spread { hosts, skew }),
         any::<bool>().prop_map(|hosts| Together::Apart { hosts }),

@@ -25,7 +25,10 @@ use crate::model::workload::Workload;
 /// ```
 pub fn snapshots(knobs: Knobs) -> impl Strategy<Value = Snapshot> {
     (
-        vec(recipe::instance_type(knobs), 1..=knobs.instance_types.max(1)),
+        vec(
+            recipe::instance_type(knobs),
+            1..=knobs.instance_types.max(1),
+        ),
         vec(recipe::pool(knobs), 1..=knobs.node_pools.max(1)),
         vec(recipe::workload(knobs), 0..=knobs.workloads),
         vec(recipe::daemon_set(knobs), 0..=knobs.daemon_sets),
