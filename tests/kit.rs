@@ -235,35 +235,46 @@ fn consolidation_that_loses_pods_is_found_and_made_small() {
     assert_eq!(fault.broken.invariant, Invariant::ConsolidationValid);
     let [pods, _, _, daemon_sets, nodes] = size(&fault.snapshot);
     assert!(
-        pods == 1 && nodes <= 2 && daemon_sets == 0,
+        pods <= 3 && nodes <= 2 && daemon_sets == 0,
         "{:?}",
         size(&fault.snapshot)
     );
 }
 
-/// A policy that leaves the last pod, one that depends on the order, one that never takes a node away.
+/// `snapshot` planned without the pending pods that `leaves` picks by their place among the pending ones.
+fn leaving(snapshot: &Snapshot, leaves: impl Fn(usize) -> bool) -> Plan {
+    let pending: Vec<usize> = (0..snapshot.pods.len())
+        .filter(|at| snapshot.pods[*at].is_pending())
+        .collect();
+    let left = |at: &usize| pending.iter().position(|p| p == at).is_some_and(&leaves);
+    let mut fewer = snapshot.clone();
+    let mut only = Snapshot::default();
+    fewer.pods.clear();
+    for (at, pod) in snapshot.pods.iter().enumerate() {
+        if left(&at) {
+            only.pods.push(pod.clone());
+        } else {
+            fewer.pods.push(pod.clone());
+        }
+    }
+    let mut plan = schedule(&fewer);
+    // Nothing can be bought in an empty cluster, so that every pod is left there.
+    plan.unschedulable.extend(schedule(&only).unschedulable);
+    plan.totals.unschedulable = plan.unschedulable.len();
+    plan
+}
+
 #[test]
 fn weak_policies_are_told_from_wrong_ones() {
-    let lazy = |snapshot: &Snapshot| {
-        let mut fewer = snapshot.clone();
-        let last = fewer.pods.iter().rposition(Pod::is_pending);
-        let left = last.map(|at| fewer.pods.remove(at));
-        let mut plan = schedule(&fewer);
-        if let Some(pod) = left {
-            let mut only = Snapshot::default();
-            only.pods = vec![pod];
-            plan.unschedulable.extend(schedule(&only).unschedulable);
-            plan.totals.unschedulable = plan.unschedulable.len();
-        }
-        plan
-    };
     let knobs = Knobs::plain().with_nodes(0);
-    assert!(find_fault(&lazy, &Invariant::SAFETY, knobs, 100).is_none());
-    let fault = find_fault(&lazy, &[Invariant::NoneLeft], knobs, 100).unwrap();
+    let first_left = |snapshot: &Snapshot| leaving(snapshot, |number| number == 0);
+    assert!(find_fault(&first_left, &Invariant::SAFETY, knobs, 100).is_none());
+    let fault = find_fault(&first_left, &[Invariant::NoneLeft], knobs, 100).unwrap();
     assert_eq!(fault.snapshot.pods.len(), 1);
-    let fault = find_fault(&lazy, &[Invariant::PlanSettles], knobs, 100).unwrap();
-    assert!(fault.snapshot.pods.len() <= 2);
-    let fault = find_fault(&lazy, &[Invariant::OrderHidden], knobs, 100).unwrap();
+    let fault = find_fault(&first_left, &[Invariant::OrderHidden], knobs, 100).unwrap();
+    assert_eq!(fault.snapshot.pods.len(), 2);
+    let one_at_a_time = |snapshot: &Snapshot| leaving(snapshot, |number| number > 0);
+    let fault = find_fault(&one_at_a_time, &[Invariant::PlanSettles], knobs, 100).unwrap();
     assert_eq!(fault.snapshot.pods.len(), 2);
     let never = |snapshot: &Snapshot| schedule(snapshot);
     let fault = find_fault(&never, &[Invariant::ScalesToZero], Knobs::plain(), 100).unwrap();
@@ -298,7 +309,7 @@ fn the_cases_that_matter_occur() {
         !plan.existing_nodes.is_empty()
     });
     share("pods left", 40, &|_, plan| !plan.unschedulable.is_empty());
-    share("everything placed", 40, &|_, plan| {
+    share("everything placed", 30, &|_, plan| {
         plan.unschedulable.is_empty() && plan.totals.scheduled > 0
     });
     share("bound pods", 40, &|snapshot, _| {
