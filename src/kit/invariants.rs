@@ -7,7 +7,9 @@ use super::Policy;
 use super::draft::{Draft, purchases};
 use crate::base::rng::Rng;
 use crate::disruption::apply;
+use crate::model::affinity::TopologySpreadConstraint;
 use crate::model::cluster::Snapshot;
+use crate::model::label;
 use crate::model::pod::Pod;
 use crate::model::resources::Name;
 use crate::plan::command::{Command, DisruptionReason, Method};
@@ -235,6 +237,9 @@ pub fn valid(snapshot: &Snapshot, plan: &Plan) -> Result<(), Broken> {
 /// Whether no pod that `plan` leaves could be added to it: to a node that exists, to one that it buys, or to one more.
 /// Costs one run of the checker per pod and place, so it is for small clusters.
 ///
+/// Pods that spread over host names are passed over. kube-scheduler compares the hosts that there are, so that with one host
+/// everything may run there; Karpenter and this crate count the hosts that there could be, and keep to `maxSkew` per host.
+///
 /// # Errors
 /// The first pod that could be placed, and where.
 pub fn none_left(snapshot: &Snapshot, plan: &Plan) -> Result<(), Broken> {
@@ -248,6 +253,13 @@ pub fn none_left(snapshot: &Snapshot, plan: &Plan) -> Result<(), Broken> {
     }
     for (at, left) in plan.unschedulable.iter().enumerate() {
         let key = &left.pod;
+        let Some(pod) = snapshot.pods.iter().find(|pod| pod.key() == **key) else {
+            continue;
+        };
+        let by_host = |spread: &TopologySpreadConstraint| &*spread.topology_key == label::HOSTNAME;
+        if pod.spec.topology_spread.iter().any(by_host) {
+            continue;
+        }
         let mut base = plan.clone();
         base.unschedulable.remove(at);
         let found = |place: &str| {
@@ -276,9 +288,6 @@ pub fn none_left(snapshot: &Snapshot, plan: &Plan) -> Result<(), Broken> {
                 return found(&format!("the new node {claim}"));
             }
         }
-        let Some(pod) = snapshot.pods.iter().find(|pod| pod.key() == **key) else {
-            continue;
-        };
         for purchase in purchases(snapshot) {
             let mut draft = Draft::new(snapshot);
             let node = draft.buy(purchase);
@@ -299,25 +308,37 @@ pub fn none_left(snapshot: &Snapshot, plan: &Plan) -> Result<(), Broken> {
 pub fn shuffled(snapshot: &Snapshot, seed: u64) -> Snapshot {
     let mut rng = Rng::new(seed);
     let mut other = snapshot.clone();
-    shuffle(&mut other.pods, &mut rng);
-    shuffle(&mut other.nodes, &mut rng);
-    shuffle(&mut other.node_claims, &mut rng);
-    shuffle(&mut other.node_pools, &mut rng);
-    shuffle(&mut other.daemon_sets, &mut rng);
-    for class in &mut other.instance_types {
-        shuffle(&mut class.instance_types, &mut rng);
-        for entry in &mut class.instance_types {
-            shuffle(&mut entry.offerings, &mut rng);
+    reorder(&mut other, &mut |count| {
+        let mut order: Vec<usize> = (0..count).collect();
+        for at in (1..count).rev() {
+            let with = usize::try_from(rng.below(at as u64 + 1)).unwrap_or(0);
+            order.swap(at, with);
         }
-    }
+        order
+    });
     other
 }
 
-fn shuffle<T>(items: &mut [T], rng: &mut Rng) {
-    for at in (1..items.len()).rev() {
-        let other = usize::try_from(rng.below(at as u64 + 1)).unwrap_or(0);
-        items.swap(at, other);
+/// Puts the lists of `snapshot` into the orders that `order` gives for their lengths.
+fn reorder(snapshot: &mut Snapshot, order: &mut dyn FnMut(usize) -> Vec<usize>) {
+    permute(&mut snapshot.pods, order);
+    permute(&mut snapshot.nodes, order);
+    permute(&mut snapshot.node_claims, order);
+    permute(&mut snapshot.node_pools, order);
+    permute(&mut snapshot.daemon_sets, order);
+    for class in &mut snapshot.instance_types {
+        permute(&mut class.instance_types, order);
+        for entry in &mut class.instance_types {
+            permute(&mut entry.offerings, order);
+        }
     }
+}
+
+fn permute<T: Clone>(items: &mut Vec<T>, order: &mut dyn FnMut(usize) -> Vec<usize>) {
+    *items = order(items.len())
+        .into_iter()
+        .filter_map(|at| items.get(at).cloned())
+        .collect();
 }
 
 /// Whether planning twice, and planning from a [shuffled] snapshot, gives the same plan.
@@ -328,6 +349,13 @@ pub fn order_hidden(policy: &dyn Policy, snapshot: &Snapshot, seed: u64) -> Resu
     let plan = policy.plan(snapshot);
     if plan != policy.plan(snapshot) {
         return broken(Invariant::OrderHidden, "the same input gave another plan");
+    }
+    // The reverse is the one order in which two objects always change places.
+    let mut reversed = snapshot.clone();
+    reorder(&mut reversed, &mut |count| (0..count).rev().collect());
+    if plan != policy.plan(&reversed) {
+        let message = "the reverse order of the objects gave another plan";
+        return broken(Invariant::OrderHidden, message);
     }
     if plan != policy.plan(&shuffled(snapshot, seed)) {
         let message = format!("another order of the objects (seed {seed}) gave another plan");

@@ -35,6 +35,11 @@ pub(super) fn front(points: &[(f64, f64)]) -> Vec<bool> {
 
 /// The figure. The axis of the SLO starts below the least of the points, as few policies are near 0.
 pub(super) fn render(id: &str, points: &[Point]) -> String {
+    let points: Vec<Point> = points
+        .iter()
+        .filter(|p| p.cost.is_finite() && p.slo.is_finite())
+        .cloned()
+        .collect();
     let mut out = String::new();
     let most = points.iter().map(|p| p.cost).fold(0.0, f64::max);
     let axis = ticks(most, false);
