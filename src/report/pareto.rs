@@ -6,7 +6,7 @@ use super::scale::ticks;
 use super::text::{escape, money, percent, plain};
 
 const ABOVE: f64 = 20.0;
-const HEIGHT: f64 = 240.0;
+const HEIGHT: f64 = 300.0;
 const BELOW: f64 = 40.0;
 /// Room at both sides, in percent of the width, so that dots and names stay inside.
 const MARGIN: f64 = 4.0;
