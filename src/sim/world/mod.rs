@@ -1,6 +1,9 @@
 //! Both tiers in virtual time.
 
+mod histogram;
+mod queue;
 pub mod result;
+pub mod trace;
 
 /// Points in a series at most; when it is full every other point goes and the step doubles.
 pub const MOST_POINTS: usize = 1_440;
