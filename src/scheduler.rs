@@ -73,8 +73,14 @@ impl Capacity {
     /// ([`Machine::unavailable`](crate::provisioning::Machine::unavailable)): plans then go round them.
     pub fn close(&mut self, closed: impl Fn(&Name, &Offering) -> bool) {
         for class in self.classes.values_mut() {
-            for entry in class.types.iter_mut().chain(class.by_pool.values_mut().flatten()) {
-                let InstanceType { name, offerings, .. } = entry;
+            for entry in class
+                .types
+                .iter_mut()
+                .chain(class.by_pool.values_mut().flatten())
+            {
+                let InstanceType {
+                    name, offerings, ..
+                } = entry;
                 for offering in offerings {
                     offering.available &= !closed(name, offering);
                 }

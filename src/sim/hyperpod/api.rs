@@ -53,7 +53,8 @@ impl Fake {
             }
         }
         if self.forgets {
-            self.tokens.retain(|_, token| now.since(token.at) < TOKEN_LIFE);
+            self.tokens
+                .retain(|_, token| now.since(token.at) < TOKEN_LIFE);
         }
         let mut answer = AddAnswer::default();
         for entry in entries {

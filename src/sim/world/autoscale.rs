@@ -1,9 +1,9 @@
 //! The pods tier: ScaledObjects and HPAs of the services, each stepped when it is due on what the world measures.
 
 use super::World;
+use super::histogram::float;
 use super::queue::Queue;
 use super::state::{Due, Scaler, ScalerOf, Stage};
-use super::histogram::float;
 use crate::model::autoscaling::ObjectRef;
 use crate::model::autoscaling::hpa::MetricSource;
 use crate::model::autoscaling::samples::{ContainerSample, PodSample, Reading, ReadyStatus, Real};
@@ -29,7 +29,11 @@ impl World {
         for (at, object) in snapshot.scaled_objects.iter().enumerate() {
             if let Some(service) = find(&object.namespace, &object.target) {
                 let state = State::new(&Policy::new(Autoscaler::ScaledObject(object)));
-                scalers.push(Scaler { of: ScalerOf::Object(at), service, state });
+                scalers.push(Scaler {
+                    of: ScalerOf::Object(at),
+                    service,
+                    state,
+                });
             }
         }
         for (at, hpa) in snapshot.horizontal_pod_autoscalers.iter().enumerate() {
@@ -39,7 +43,11 @@ impl World {
                 .any(|object| object.namespace == hpa.namespace && object.hpa_name() == hpa.name);
             if let Some(service) = find(&hpa.namespace, &hpa.target).filter(|_| !by_keda) {
                 let state = State::new(&Policy::new(Autoscaler::Hpa(hpa)));
-                scalers.push(Scaler { of: ScalerOf::Hpa(at), service, state });
+                scalers.push(Scaler {
+                    of: ScalerOf::Hpa(at),
+                    service,
+                    state,
+                });
             }
         }
         self.state.scalers = scalers;
@@ -56,14 +64,22 @@ impl World {
         };
         let snapshot = &self.state.setup.snapshot;
         let autoscaler = match scaler.of {
-            ScalerOf::Object(at) => snapshot.scaled_objects.get(at).map(Autoscaler::ScaledObject),
-            ScalerOf::Hpa(at) => snapshot.horizontal_pod_autoscalers.get(at).map(Autoscaler::Hpa),
+            ScalerOf::Object(at) => snapshot
+                .scaled_objects
+                .get(at)
+                .map(Autoscaler::ScaledObject),
+            ScalerOf::Hpa(at) => snapshot
+                .horizontal_pod_autoscalers
+                .get(at)
+                .map(Autoscaler::Hpa),
         };
         let Some(autoscaler) = autoscaler else { return };
         let policy = Policy::new(autoscaler);
         let observed = self.observed(&policy, scaler.service);
         let decision = step(&policy, &mut scaler.state, &observed, now);
-        let next = decision.next.max(now.plus(crate::base::time::Span::from_millis(1)));
+        let next = decision
+            .next
+            .max(now.plus(crate::base::time::Span::from_millis(1)));
         let replicas = u32::try_from(decision.replicas.max(0)).unwrap_or(0);
         let changed = decision.replicas != decision.current;
         let why = changed.then(|| text::lines(&decision, now).join("; "));
@@ -74,7 +90,12 @@ impl World {
         self.at(next, Due::Scale(at));
         if let Some(why) = why {
             let object = self.service(service).map_or_else(String::new, |service| {
-                format!("{} {}/{}", service.kind.as_str(), service.namespace, service.name)
+                format!(
+                    "{} {}/{}",
+                    service.kind.as_str(),
+                    service.namespace,
+                    service.name
+                )
             });
             let message = format!("{} -> {replicas}: {why}", decision.current);
             self.state.record.event(now, "Scaled", object, message);
@@ -99,9 +120,21 @@ impl World {
                 .triggers
                 .iter()
                 .zip(0..)
-                .map(|(trigger, index)| trigger_reading(service, queue, trigger.name.as_ref(), index, &trigger.scaler))
+                .map(|(trigger, index)| {
+                    trigger_reading(
+                        service,
+                        queue,
+                        trigger.name.as_ref(),
+                        index,
+                        &trigger.scaler,
+                    )
+                })
                 .collect(),
-            Autoscaler::Hpa(hpa) => hpa.metrics.iter().map(|metric| metric_reading(service, queue, &metric.source)).collect(),
+            Autoscaler::Hpa(hpa) => hpa
+                .metrics
+                .iter()
+                .map(|metric| metric_reading(service, queue, &metric.source))
+                .collect(),
             Autoscaler::ScaledJob(_) => Vec::new(),
         };
         let mut observed = Observed::new(Counts::new(desired, live, live, ready), readings);
@@ -109,7 +142,9 @@ impl World {
             hpa.metrics.iter().any(|metric| {
                 matches!(
                     metric.source,
-                    MetricSource::Resource { .. } | MetricSource::ContainerResource { .. } | MetricSource::Pods { .. }
+                    MetricSource::Resource { .. }
+                        | MetricSource::ContainerResource { .. }
+                        | MetricSource::Pods { .. }
                 )
             })
         });
@@ -122,7 +157,8 @@ impl World {
     /// The pods of a service with what they use: each ready one its share of the load, of every resource alike.
     fn pod_samples(&self, at: usize, utilisation: f64) -> Vec<PodSample> {
         let now = self.state.now;
-        let (Some(members), Some(kind)) = (self.state.kinds.get(at), self.derived.kinds.get(at)) else {
+        let (Some(members), Some(kind)) = (self.state.kinds.get(at), self.derived.kinds.get(at))
+        else {
             return Vec::new();
         };
         // In millionths, so that no float decides what is written down.
@@ -145,13 +181,24 @@ impl World {
                 })
                 .collect()
         };
-        let pods = members.live.iter().filter_map(|id| Some((id, self.state.pods.get(id)?)));
+        let pods = members
+            .live
+            .iter()
+            .filter_map(|id| Some((id, self.state.pods.get(id)?)));
         pods.map(|(id, pod)| {
             let ready = pod.stage == Stage::Ready;
             let mut sample = PodSample::default();
             sample.name = Name::from(format!("{}-{id}", kind.name));
-            sample.phase = Some(if pod.node.is_some() { PodPhase::Running } else { PodPhase::Pending });
-            sample.ready = Some(if ready { ReadyStatus::True } else { ReadyStatus::False });
+            sample.phase = Some(if pod.node.is_some() {
+                PodPhase::Running
+            } else {
+                PodPhase::Pending
+            });
+            sample.ready = Some(if ready {
+                ReadyStatus::True
+            } else {
+                ReadyStatus::False
+            });
             sample.ready_since = Some(pod.since);
             sample.started = pod.node.map(|_| if ready { pod.since } else { now });
             sample.containers = containers(ready);
@@ -175,8 +222,13 @@ fn figure(queue: Option<&Queue>, reads: Reads) -> f64 {
 }
 
 fn stated(service: Option<&Service>, name: &str) -> Option<Reads> {
-    let metrics = service.map(|service| service.metrics.as_slice()).unwrap_or_default();
-    metrics.iter().find(|metric| *metric.name == *name).map(|metric| metric.reads)
+    let metrics = service
+        .map(|service| service.metrics.as_slice())
+        .unwrap_or_default();
+    metrics
+        .iter()
+        .find(|metric| *metric.name == *name)
+        .map(|metric| metric.reads)
 }
 
 fn trigger_reading(
@@ -186,7 +238,9 @@ fn trigger_reading(
     index: usize,
     scaler: &TriggerScaler,
 ) -> Option<Reading> {
-    let stated = name.and_then(|name| stated(service, name)).or_else(|| stated(service, &format!("s{index}")));
+    let stated = name
+        .and_then(|name| stated(service, name))
+        .or_else(|| stated(service, &format!("s{index}")));
     match scaler {
         TriggerScaler::SqsQueue { .. } => {
             let waiting = figure(queue, stated.unwrap_or(Reads::Waiting));
@@ -200,17 +254,30 @@ fn trigger_reading(
             let value = figure(queue, stated.unwrap_or(Reads::RequestsPerSecond));
             Some(Reading::Value(Real::new(value)))
         }
-        TriggerScaler::Cron { .. } | TriggerScaler::Resource { .. } | TriggerScaler::Other { .. } => None,
+        TriggerScaler::Cron { .. }
+        | TriggerScaler::Resource { .. }
+        | TriggerScaler::Other { .. } => None,
     }
 }
 
-fn metric_reading(service: Option<&Service>, queue: Option<&Queue>, source: &MetricSource) -> Option<Reading> {
+fn metric_reading(
+    service: Option<&Service>,
+    queue: Option<&Queue>,
+    source: &MetricSource,
+) -> Option<Reading> {
     match source {
         MetricSource::External { name } | MetricSource::Object { name, .. } => {
-            let value = figure(queue, stated(service, name).unwrap_or(Reads::RequestsPerSecond));
+            let value = figure(
+                queue,
+                stated(service, name).unwrap_or(Reads::RequestsPerSecond),
+            );
             let milli = i128::from(super::trace::whole(value * 1000.0));
-            Some(Reading::Values(vec![Quantity::from_nanos(milli * 1_000_000)]))
+            Some(Reading::Values(vec![Quantity::from_nanos(
+                milli * 1_000_000,
+            )]))
         }
-        MetricSource::Resource { .. } | MetricSource::ContainerResource { .. } | MetricSource::Pods { .. } => None,
+        MetricSource::Resource { .. }
+        | MetricSource::ContainerResource { .. }
+        | MetricSource::Pods { .. } => None,
     }
 }

@@ -23,7 +23,12 @@ impl World {
                 .checked_sub(services)
                 .and_then(|stream| self.state.setup.simulation.jobs.get(stream))
                 .is_some_and(|stream| stream.gang);
-            if self.derived.kinds.get(kind).is_some_and(|kind| kind.complex) {
+            if self
+                .derived
+                .kinds
+                .get(kind)
+                .is_some_and(|kind| kind.complex)
+            {
                 self.bind_by_solver(kind);
             } else if gang {
                 self.bind_gangs(kind);
@@ -34,7 +39,12 @@ impl World {
     }
 
     fn bind_singly(&mut self, kind: usize) {
-        let pending: Vec<PodId> = self.state.kinds.get(kind).map(|m| m.pending.iter().copied().collect()).unwrap_or_default();
+        let pending: Vec<PodId> = self
+            .state
+            .kinds
+            .get(kind)
+            .map(|m| m.pending.iter().copied().collect())
+            .unwrap_or_default();
         for pod in pending {
             // Pods of a kind ask for the same: where one finds nothing, none does.
             let Some(node) = self.place(kind) else { return };
@@ -43,8 +53,14 @@ impl World {
     }
 
     fn bind_gangs(&mut self, kind: usize) {
-        let pending: Vec<PodId> = self.state.kinds.get(kind).map(|m| m.pending.iter().copied().collect()).unwrap_or_default();
-        let mut by_job: std::collections::BTreeMap<u64, Vec<PodId>> = std::collections::BTreeMap::new();
+        let pending: Vec<PodId> = self
+            .state
+            .kinds
+            .get(kind)
+            .map(|m| m.pending.iter().copied().collect())
+            .unwrap_or_default();
+        let mut by_job: std::collections::BTreeMap<u64, Vec<PodId>> =
+            std::collections::BTreeMap::new();
         for pod in pending {
             if let Some(job) = self.state.pods.get(&pod).and_then(|pod| pod.job) {
                 by_job.entry(job).or_default().push(pod);
@@ -80,13 +96,21 @@ impl World {
 
     fn suits(&self, shape: usize, kind: usize) -> bool {
         let shape = self.derived.shapes.get(shape);
-        shape.and_then(|shape| shape.fits.get(kind)).copied().unwrap_or(false)
+        shape
+            .and_then(|shape| shape.fits.get(kind))
+            .copied()
+            .unwrap_or(false)
     }
 
     /// The best node for a pod of a kind.
     fn place(&self, kind: usize) -> Option<NodeId> {
         let asks = &self.derived.kinds.get(kind)?.asks;
-        let ranking = self.state.setup.policy.binder.unwrap_or(self.state.setup.simulation.binder);
+        let ranking = self
+            .state
+            .setup
+            .policy
+            .binder
+            .unwrap_or(self.state.setup.simulation.binder);
         let mut best: Option<(i64, NodeId)> = None;
         for (id, node) in &self.state.nodes {
             let fits = node.is_open()
@@ -101,7 +125,8 @@ impl World {
             // CPU and memory stand first; in 10,000ths, as kube-scheduler's 100 points but finer.
             let left = |at: usize| {
                 let total = shape.total.get(at).copied().unwrap_or(0).max(1);
-                let free = node.free.get(at).copied().unwrap_or(0) - asks.get(at).copied().unwrap_or(0);
+                let free =
+                    node.free.get(at).copied().unwrap_or(0) - asks.get(at).copied().unwrap_or(0);
                 i64::try_from(i128::from(free) * 10_000 / i128::from(total)).unwrap_or(0)
             };
             let free = left(0) + left(1);

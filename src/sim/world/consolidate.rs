@@ -24,7 +24,13 @@ const OBSERVE_EVERY: Span = Span::from_secs(10);
 impl World {
     /// The policy of consolidation; `None` if there is none.
     pub(super) fn consolidation(&self) -> Option<Box<dyn Policy>> {
-        let name = self.state.setup.policy.consolidation.as_deref().unwrap_or("economic");
+        let name = self
+            .state
+            .setup
+            .policy
+            .consolidation
+            .as_deref()
+            .unwrap_or("economic");
         policy(name)
     }
 
@@ -32,7 +38,10 @@ impl World {
     pub(super) fn consolidate(&mut self) {
         let now = self.state.now;
         let due = self.state.next_consolidation.is_some_and(|at| at <= now);
-        if !(self.state.changed || due) || !self.state.commands.is_idle() || self.state.nodes.is_empty() {
+        if !(self.state.changed || due)
+            || !self.state.commands.is_idle()
+            || self.state.nodes.is_empty()
+        {
             return;
         }
         let Some(policy) = self.consolidation() else {
@@ -50,7 +59,11 @@ impl World {
             commands.truncate(1);
         }
         for command in &commands {
-            let nodes: Vec<Name> = command.candidates.iter().map(|c| self.node_name(&c.node)).collect();
+            let nodes: Vec<Name> = command
+                .candidates
+                .iter()
+                .map(|c| self.node_name(&c.node))
+                .collect();
             let message = format!(
                 "{} ({}): {} evictions, {} new nodes, {} $ saved",
                 command.reason,
@@ -59,9 +72,16 @@ impl World {
                 command.replacements.len(),
                 command.net_saving
             );
-            self.state.record.event(now, "Consolidation", format!("Node {}", nodes.join(", ")), message);
+            self.state.record.event(
+                now,
+                "Consolidation",
+                format!("Node {}", nodes.join(", ")),
+                message,
+            );
         }
-        self.state.commands.handle(QueueInput::Submit(commands), now);
+        self.state
+            .commands
+            .handle(QueueInput::Submit(commands), now);
         self.observe_commands();
     }
 
@@ -78,13 +98,21 @@ impl World {
         self.find_aliases();
         let involved = |id: NodeId| self.state.commands.is_involved(&format!("node-{id}"));
         let snapshot = self.cluster_snapshot(involved);
-        let input = QueueInput::Observed { snapshot: &snapshot, as_of: now };
+        let input = QueueInput::Observed {
+            snapshot: &snapshot,
+            as_of: now,
+        };
         self.state.commands.handle(input, now);
         loop {
             match self.state.commands.poll() {
                 QueueOutput::Do(task) => self.carry_out(task),
                 QueueOutput::Ended { outcome, .. } => {
-                    self.state.record.event(now, "CommandEnded", "consolidation", format!("{outcome:?}"));
+                    self.state.record.event(
+                        now,
+                        "CommandEnded",
+                        "consolidation",
+                        format!("{outcome:?}"),
+                    );
                     self.state.changed = true;
                 }
                 QueueOutput::Wait(_) => break,
@@ -103,13 +131,20 @@ impl World {
         match task.action {
             Action::Taint { node, .. } => self.set_taint(&node, true),
             Action::Untaint { node, .. } => self.set_taint(&node, false),
-            Action::Launch { node_claim, planned, offering } => {
+            Action::Launch {
+                node_claim,
+                planned,
+                offering,
+            } => {
                 if !self.state.aliases.contains_key(&node_claim) {
                     let mut claim = *planned;
                     claim.instance_group.clone_from(&offering.instance_group);
                     claim.cheapest = offering;
                     claim.fallbacks.clear();
-                    let alias = Alias { pods: claim.pods.clone(), node: None };
+                    let alias = Alias {
+                        pods: claim.pods.clone(),
+                        node: None,
+                    };
                     self.state.aliases.insert(Name::clone(&node_claim), alias);
                     self.give(Input::Plan(AcceptedPlan::of(vec![claim], now)));
                     done = self.state.aliases.contains_key(&node_claim);
@@ -126,7 +161,10 @@ impl World {
                     None => number_in(&node_claim),
                 };
                 if let Some(node) = node {
-                    self.give(Input::Remove(Removal::new(vec![MachineNode(node)], "consolidation")));
+                    self.give(Input::Remove(Removal::new(
+                        vec![MachineNode(node)],
+                        "consolidation",
+                    )));
                 }
             }
         }
@@ -149,17 +187,26 @@ impl World {
 
     /// The machine could not buy a replacement: its name is forgotten, and the queue sees that there is no such claim.
     pub(super) fn launch_failed(&mut self, pods: &[Name]) {
-        self.state
-            .aliases
-            .retain(|_, alias| alias.node.is_some() || alias.pods.first().is_none_or(|pod| !pods.contains(pod)));
+        self.state.aliases.retain(|_, alias| {
+            alias.node.is_some() || alias.pods.first().is_none_or(|pod| !pods.contains(pod))
+        });
     }
 
     /// Finds out which nodes of the machine the replacements are.
     fn find_aliases(&mut self) {
         let machine = &self.state.machine;
-        for alias in self.state.aliases.values_mut().filter(|alias| alias.node.is_none()) {
-            let Some(first) = alias.pods.first() else { continue };
-            let node = machine.nodes().find(|node| !node.is_leaving() && node.pods.contains(first));
+        for alias in self
+            .state
+            .aliases
+            .values_mut()
+            .filter(|alias| alias.node.is_none())
+        {
+            let Some(first) = alias.pods.first() else {
+                continue;
+            };
+            let node = machine
+                .nodes()
+                .find(|node| !node.is_leaving() && node.pods.contains(first));
             alias.node = node.map(|node| node.id.number());
         }
     }
@@ -168,8 +215,12 @@ impl World {
     pub(super) fn cluster_snapshot(&self, with_pods: impl Fn(NodeId) -> bool) -> Snapshot {
         let mut snapshot = self.derived.base.clone();
         snapshot.options.now = Some(self.state.now);
-        let names: std::collections::BTreeMap<NodeId, &Name> =
-            self.state.aliases.iter().filter_map(|(name, alias)| Some((alias.node?, name))).collect();
+        let names: std::collections::BTreeMap<NodeId, &Name> = self
+            .state
+            .aliases
+            .iter()
+            .filter_map(|(name, alias)| Some((alias.node?, name)))
+            .collect();
         for node in self.state.machine.nodes() {
             let id = node.id.number();
             let Some(shape) = self.shape_of(id).and_then(|at| self.derived.shapes.get(at)) else {
@@ -188,7 +239,9 @@ impl World {
                 claim.created = Some(there.created);
                 model.created = Some(there.created);
                 claim.last_pod_event = Some(there.last_pod_event);
-                claim.conditions.retain(|condition| &*condition.kind != "Consolidatable");
+                claim
+                    .conditions
+                    .retain(|condition| &*condition.kind != "Consolidatable");
                 for condition in &mut claim.conditions {
                     condition.last_transition = Some(there.initialized);
                 }
@@ -203,7 +256,10 @@ impl World {
                     claim.conditions.push(disrupted);
                 }
                 if !there.healthy {
-                    model.labels.set(crate::view::nodes::HEALTH_STATUS, "UnschedulablePendingReplacement");
+                    model.labels.set(
+                        crate::view::nodes::HEALTH_STATUS,
+                        "UnschedulablePendingReplacement",
+                    );
                 }
             }
             if !ready {
@@ -211,7 +267,9 @@ impl World {
                     labels.set(label::INITIALIZED, "false");
                     labels.set(label::REGISTERED, "false");
                 }
-                claim.conditions.retain(|condition| &*condition.kind == "Launched");
+                claim
+                    .conditions
+                    .retain(|condition| &*condition.kind == "Launched");
             }
             match there {
                 Some(there) => {
@@ -239,11 +297,25 @@ impl World {
     fn left_on_its_way(&self, id: NodeId, shape: &super::setup::Shape) -> Vec<i64> {
         let mut free = shape.total.clone();
         let node = self.state.machine.node(MachineNode(id));
-        for pod in node.iter().flat_map(|node| &node.pods).filter_map(|key| Self::pod_of_key(key)) {
-            let Some(pod) = self.state.pods.get(&pod).filter(|pod| pod.stage == Stage::Pending) else {
+        for pod in node
+            .iter()
+            .flat_map(|node| &node.pods)
+            .filter_map(|key| Self::pod_of_key(key))
+        {
+            let Some(pod) = self
+                .state
+                .pods
+                .get(&pod)
+                .filter(|pod| pod.stage == Stage::Pending)
+            else {
                 continue;
             };
-            let asks = self.derived.kinds.get(pod.kind).map(|kind| kind.asks.as_slice()).unwrap_or_default();
+            let asks = self
+                .derived
+                .kinds
+                .get(pod.kind)
+                .map(|kind| kind.asks.as_slice())
+                .unwrap_or_default();
             for (free, asks) in free.iter_mut().zip(asks) {
                 *free -= asks;
             }

@@ -17,12 +17,20 @@ impl World {
 
     /// The name of a job.
     pub(super) fn job_name(&self, job: u64) -> String {
-        let stream = self.state.jobs.get(&job).and_then(|job| self.stream(job.stream));
+        let stream = self
+            .state
+            .jobs
+            .get(&job)
+            .and_then(|job| self.stream(job.stream));
         format!("{}-{job}", stream.map_or("job", |stream| &stream.name))
     }
 
     pub(super) fn job_arrives(&mut self, stream: usize, place: usize) {
-        let Some(arrival) = self.stream(stream).and_then(|s| s.arrivals.get(place)).copied() else {
+        let Some(arrival) = self
+            .stream(stream)
+            .and_then(|s| s.arrivals.get(place))
+            .copied()
+        else {
             return;
         };
         let id = self.state.next_job;
@@ -54,7 +62,10 @@ impl World {
                 job.members.insert(pod);
             }
         }
-        let timeout = self.stream(stream).filter(|s| s.gang).and_then(|s| s.ready_timeout);
+        let timeout = self
+            .stream(stream)
+            .filter(|s| s.gang)
+            .and_then(|s| s.ready_timeout);
         if let Some(timeout) = timeout {
             self.at(self.state.now.plus(timeout), Due::Timeout(id, epoch));
         }
@@ -64,7 +75,12 @@ impl World {
     pub(super) fn job_progresses(&mut self, id: u64) {
         let now = self.state.now;
         let pods = &self.state.pods;
-        let Some(job) = self.state.jobs.get(&id).filter(|job| job.running_since.is_none()) else {
+        let Some(job) = self
+            .state
+            .jobs
+            .get(&id)
+            .filter(|job| job.running_since.is_none())
+        else {
             return;
         };
         let ready = |pod: &&PodId| pods.get(pod).is_some_and(|pod| pod.stage == Stage::Ready);
@@ -81,7 +97,9 @@ impl World {
         let (left, epoch, pods) = (job.left, job.epoch, job.pods);
         self.at(now.plus(left), Due::Done(id, epoch));
         let message = format!("all {pods} pods are ready; {left} to go");
-        self.state.record.event(now, "JobStarted", format!("Job {name}"), message);
+        self.state
+            .record
+            .event(now, "JobStarted", format!("Job {name}"), message);
     }
 
     /// A pod of the job lost its place: the job stops, keeps what its last checkpoint has, and gets another pod.
@@ -115,14 +133,24 @@ impl World {
     }
 
     pub(super) fn job_done(&mut self, id: u64, epoch: u32) {
-        if self.state.jobs.get(&id).is_none_or(|job| job.epoch != epoch) {
+        if self
+            .state
+            .jobs
+            .get(&id)
+            .is_none_or(|job| job.epoch != epoch)
+        {
             return;
         }
         let name = self.job_name(id);
         let Some(job) = self.state.jobs.remove(&id) else {
             return;
         };
-        self.state.record.event(self.state.now, "JobFinished", format!("Job {name}"), "it has run as long as it should");
+        self.state.record.event(
+            self.state.now,
+            "JobFinished",
+            format!("Job {name}"),
+            "it has run as long as it should",
+        );
         for pod in job.members {
             self.state.record.finished += 1;
             self.delete_pod(pod, false);
@@ -133,22 +161,38 @@ impl World {
     pub(super) fn job_times_out(&mut self, id: u64, epoch: u32) {
         let now = self.state.now;
         let name = self.job_name(id);
-        let Some(job) = self.state.jobs.get(&id).filter(|job| job.epoch == epoch && job.running_since.is_none()) else {
+        let Some(job) = self
+            .state
+            .jobs
+            .get(&id)
+            .filter(|job| job.epoch == epoch && job.running_since.is_none())
+        else {
             return;
         };
-        let after = self.stream(job.stream).map_or_else(Span::default, |stream| stream.requeue_after);
+        let after = self
+            .stream(job.stream)
+            .map_or_else(Span::default, |stream| stream.requeue_after);
         let pods = &self.state.pods;
         let ready = |pod: &&PodId| pods.get(pod).is_some_and(|pod| pod.stage == Stage::Ready);
         let ready = job.members.iter().filter(ready).count();
         let Some(job) = self.state.jobs.get_mut(&id) else {
             return;
         };
-        let wait = Span::from_millis(after.as_millis().saturating_mul(1i64 << job.requeues.min(10)));
+        let wait = Span::from_millis(
+            after
+                .as_millis()
+                .saturating_mul(1i64 << job.requeues.min(10)),
+        );
         job.requeues += 1;
         job.epoch += 1;
         let members = std::mem::take(&mut job.members);
-        let message = format!("{ready} of {} pods were ready in time; queued again in {wait} (H-56)", members.len());
-        self.state.record.event(now, "GangTimedOut", format!("Job {name}"), message);
+        let message = format!(
+            "{ready} of {} pods were ready in time; queued again in {wait} (H-56)",
+            members.len()
+        );
+        self.state
+            .record
+            .event(now, "GangTimedOut", format!("Job {name}"), message);
         for pod in members {
             self.state.record.evictions += 1;
             self.delete_pod(pod, false);

@@ -45,8 +45,8 @@ use serde::{Deserialize, Serialize};
 use self::conserve::Fact;
 use self::record::Record;
 use self::result::SimResult;
-pub use self::setup::{Setup, SetupError};
 use self::setup::{Derived, groups};
+pub use self::setup::{Setup, SetupError};
 use self::state::{
     Alias, Billed, Due, Job, Members, Node, NodeId, Pod, Scaler, ServiceState, Table,
 };
@@ -230,8 +230,18 @@ impl World {
     pub fn step(&mut self) -> bool {
         let state = &self.state;
         let agenda = state.agenda.keys().next().map(|(at, _)| *at);
-        let times = [agenda, state.fake.next_at(), state.machine_wake, state.plan_at, state.retry_at];
-        let next = times.into_iter().flatten().min().map(|at| at.max(state.now));
+        let times = [
+            agenda,
+            state.fake.next_at(),
+            state.machine_wake,
+            state.plan_at,
+            state.retry_at,
+        ];
+        let next = times
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(state.now));
         let Some(now) = next.filter(|next| *next <= state.setup.end && !state.ended) else {
             self.finish();
             return false;
@@ -304,8 +314,18 @@ impl World {
     pub fn next_at(&self) -> Option<Timestamp> {
         let state = &self.state;
         let agenda = state.agenda.keys().next().map(|(at, _)| *at);
-        let times = [agenda, state.fake.next_at(), state.machine_wake, state.plan_at, state.retry_at];
-        let next = times.into_iter().flatten().min().map(|at| at.max(state.now));
+        let times = [
+            agenda,
+            state.fake.next_at(),
+            state.machine_wake,
+            state.plan_at,
+            state.retry_at,
+        ];
+        let next = times
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(state.now));
         next.filter(|next| *next <= state.setup.end && !state.ended)
     }
 
@@ -318,7 +338,8 @@ impl World {
     /// Everything as JSON, from which [`resume`](Self::resume) goes on.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.state).expect("a state has no map whose keys are not text, and no number that is not finite")
+        serde_json::to_vec(&self.state)
+            .expect("a state has no map whose keys are not text, and no number that is not finite")
     }
 
     /// The world that was saved.
@@ -376,23 +397,41 @@ fn capacity_steps(setup: &Setup, derived: &Derived) -> BTreeMap<Market, Vec<(Tim
     let mut markets: BTreeMap<Market, Vec<(Timestamp, u32)>> = BTreeMap::new();
     for shape in &derived.shapes {
         let windows = setup.simulation.capacity.iter().filter(|window| {
-            window.instance_type.as_ref().is_none_or(|name| *name == shape.instance_type)
+            window
+                .instance_type
+                .as_ref()
+                .is_none_or(|name| *name == shape.instance_type)
                 && window.zone.as_ref().is_none_or(|zone| *zone == shape.zone)
-                && window.capacity_type.is_none_or(|kind| kind == shape.capacity_type)
+                && window
+                    .capacity_type
+                    .is_none_or(|kind| kind == shape.capacity_type)
         });
         let windows: Vec<_> = windows.collect();
         if windows.is_empty() {
             continue;
         }
-        let mut moments: Vec<Span> = windows.iter().flat_map(|window| [window.from, window.to]).collect();
+        let mut moments: Vec<Span> = windows
+            .iter()
+            .flat_map(|window| [window.from, window.to])
+            .collect();
         moments.sort_unstable();
         moments.dedup();
         let least = |at: Span| {
-            let open = windows.iter().filter(|window| window.from <= at && at < window.to);
-            open.map(|window| window.available).min().unwrap_or(u32::MAX)
+            let open = windows
+                .iter()
+                .filter(|window| window.from <= at && at < window.to);
+            open.map(|window| window.available)
+                .min()
+                .unwrap_or(u32::MAX)
         };
-        let steps = moments.into_iter().map(|at| (setup.start.plus(at), least(at)));
-        let market = (Name::clone(&shape.instance_type), Name::clone(&shape.zone), shape.capacity_type);
+        let steps = moments
+            .into_iter()
+            .map(|at| (setup.start.plus(at), least(at)));
+        let market = (
+            Name::clone(&shape.instance_type),
+            Name::clone(&shape.zone),
+            shape.capacity_type,
+        );
         markets.insert(market, steps.collect());
     }
     markets

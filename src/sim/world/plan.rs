@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::World;
 use super::setup::{GPUS, Kind, Shape};
 use super::state::{Cover, NodeId, PodId, Stage};
-use crate::base::time::{Span, Timestamp};
+use crate::base::time::Span;
 use crate::model::cluster::Snapshot;
 use crate::model::label::{self, Labels};
 use crate::model::node::Node as ModelNode;
@@ -41,13 +41,20 @@ impl World {
         let now = self.state.now;
         let simulation = &self.state.setup.simulation;
         let since = *self.state.batch_since.get_or_insert(now);
-        let at = now.plus(simulation.batch_idle).min(since.plus(simulation.batch_max));
+        let at = now
+            .plus(simulation.batch_idle)
+            .min(since.plus(simulation.batch_max));
         self.state.plan_at = Some(at.max(now));
     }
 
     /// A waiting pod has nothing coming any more.
     pub(super) fn uncover(&mut self, id: PodId) {
-        if let Some(pod) = self.state.pods.get_mut(&id).filter(|pod| pod.stage == Stage::Pending) {
+        if let Some(pod) = self
+            .state
+            .pods
+            .get_mut(&id)
+            .filter(|pod| pod.stage == Stage::Pending)
+        {
             pod.cover = Cover::None;
             self.state.fresh = true;
         }
@@ -57,7 +64,12 @@ impl World {
     pub(super) fn retry(&mut self) {
         self.state.retry_at = None;
         let now = self.state.now;
-        let pending: Vec<PodId> = self.state.kinds.iter().flat_map(|kind| kind.pending.iter().copied()).collect();
+        let pending: Vec<PodId> = self
+            .state
+            .kinds
+            .iter()
+            .flat_map(|kind| kind.pending.iter().copied())
+            .collect();
         for id in pending {
             let again = match self.state.pods.get(&id).map(|pod| pod.cover) {
                 Some(Cover::Stuck) => true,
@@ -83,7 +95,12 @@ impl World {
             .kinds
             .iter()
             .flat_map(|kind| kind.pending.iter().copied())
-            .filter(|id| self.state.pods.get(id).is_some_and(|pod| pod.cover == Cover::None))
+            .filter(|id| {
+                self.state
+                    .pods
+                    .get(id)
+                    .is_some_and(|pod| pod.cover == Cover::None)
+            })
             .collect();
         if waiting.is_empty() {
             return;
@@ -93,10 +110,14 @@ impl World {
         let mut names = BTreeMap::new();
         for claim in &plan.new_node_claims {
             for key in &claim.pods {
-                if let Some(pod) = Self::pod_of_key(key).and_then(|id| self.state.pods.get_mut(&id)) {
+                if let Some(pod) = Self::pod_of_key(key).and_then(|id| self.state.pods.get_mut(&id))
+                {
                     pod.cover = Cover::Ordered(now);
                     let kind = self.derived.kinds.get(pod.kind);
-                    names.insert(Name::clone(key), kind.map(|kind| Name::clone(&kind.name)).unwrap_or_default());
+                    names.insert(
+                        Name::clone(key),
+                        kind.map(|kind| Name::clone(&kind.name)).unwrap_or_default(),
+                    );
                 }
             }
         }
@@ -110,7 +131,8 @@ impl World {
         }
         let mut told: BTreeMap<usize, u64> = BTreeMap::new();
         for left in &plan.unschedulable {
-            let Some(pod) = Self::pod_of_key(&left.pod).and_then(|id| self.state.pods.get_mut(&id)) else {
+            let Some(pod) = Self::pod_of_key(&left.pod).and_then(|id| self.state.pods.get_mut(&id))
+            else {
                 continue;
             };
             pod.cover = Cover::Stuck;
@@ -118,7 +140,12 @@ impl World {
             let count = told.entry(kind).or_insert(0);
             *count += 1;
             if *count == 1 {
-                self.state.record.event(now, "Unschedulable", format!("Pod {}", left.pod), &left.reason);
+                self.state.record.event(
+                    now,
+                    "Unschedulable",
+                    format!("Pod {}", left.pod),
+                    &left.reason,
+                );
             }
         }
         for claim in &plan.new_node_claims {
@@ -130,7 +157,12 @@ impl World {
                 claim.node_pool
             );
             let group = claim.instance_group.as_deref().unwrap_or("");
-            self.state.record.event(now, "NodeRequested", format!("instance group {group}"), message);
+            self.state.record.event(
+                now,
+                "NodeRequested",
+                format!("instance group {group}"),
+                message,
+            );
         }
         if self.state.retry_at.is_none() {
             self.state.retry_at = Some(now.plus(RETRY));
@@ -165,7 +197,10 @@ impl World {
     fn snapshot_for(&self, waiting: &[PodId]) -> Snapshot {
         let mut snapshot = self.derived.base.clone();
         snapshot.options.now = Some(self.state.now);
-        let mut kinds: Vec<usize> = waiting.iter().filter_map(|id| Some(self.state.pods.get(id)?.kind)).collect();
+        let mut kinds: Vec<usize> = waiting
+            .iter()
+            .filter_map(|id| Some(self.state.pods.get(id)?.kind))
+            .collect();
         kinds.sort_unstable();
         kinds.dedup();
         let promised = self.promised();
@@ -177,7 +212,12 @@ impl World {
             };
             let useful = kinds.iter().any(|kind| {
                 let suits = shape.fits.get(*kind).copied().unwrap_or(false);
-                let asks = self.derived.kinds.get(*kind).map(|kind| kind.asks.as_slice()).unwrap_or_default();
+                let asks = self
+                    .derived
+                    .kinds
+                    .get(*kind)
+                    .map(|kind| kind.asks.as_slice())
+                    .unwrap_or_default();
                 suits && free.iter().zip(asks).all(|(free, asks)| asks <= free)
             });
             if !open || (!useful && !self.derived.complex) {
@@ -209,7 +249,11 @@ impl World {
         }
         if self.derived.complex {
             // Rules between pods look at pods that run; what these use is in the nodes' room already.
-            let bound = self.state.pods.iter().filter(|(_, pod)| pod.stage != Stage::Ending && pod.node.is_some());
+            let bound = self
+                .state
+                .pods
+                .iter()
+                .filter(|(_, pod)| pod.stage != Stage::Ending && pod.node.is_some());
             for (id, _) in bound {
                 let pod = self.model_pod(*id).map(|mut pod| {
                     let spec = Arc::make_mut(&mut pod.spec);
@@ -226,7 +270,10 @@ impl World {
                 let there = number_in(&node.name).and_then(|id| self.state.nodes.get(&id));
                 let on_it = i64::try_from(there.map_or(0, |there| there.pods.len())).unwrap_or(0);
                 let pods = node.allocatable.amount(PODS);
-                node.allocatable.set(PODS, Quantity::from_nanos(pods.as_nanos() + Quantity::from_units(on_it).as_nanos()));
+                node.allocatable.set(
+                    PODS,
+                    Quantity::from_nanos(pods.as_nanos() + Quantity::from_units(on_it).as_nanos()),
+                );
             }
         }
         self.pod_groups(&mut snapshot, waiting);
@@ -234,12 +281,24 @@ impl World {
     }
 
     fn pod_groups(&self, snapshot: &mut Snapshot, waiting: &[PodId]) {
-        let mut jobs: Vec<u64> = waiting.iter().filter_map(|id| self.state.pods.get(id)?.job).collect();
+        let mut jobs: Vec<u64> = waiting
+            .iter()
+            .filter_map(|id| self.state.pods.get(id)?.job)
+            .collect();
         jobs.sort_unstable();
         jobs.dedup();
         for id in jobs {
-            let Some(job) = self.state.jobs.get(&id) else { continue };
-            let Some(stream) = self.state.setup.simulation.jobs.get(job.stream).filter(|stream| stream.gang) else {
+            let Some(job) = self.state.jobs.get(&id) else {
+                continue;
+            };
+            let Some(stream) = self
+                .state
+                .setup
+                .simulation
+                .jobs
+                .get(job.stream)
+                .filter(|stream| stream.gang)
+            else {
                 continue;
             };
             let waiting = job.members.iter().filter(|pod| {
@@ -266,7 +325,11 @@ impl World {
     }
 
     /// A node of the machine: its shape, whether pods may be planned on it, and what is left of its room.
-    fn room_of(&self, id: NodeId, promised: &BTreeMap<NodeId, Vec<PodId>>) -> Option<(&Shape, bool, Vec<i64>)> {
+    fn room_of(
+        &self,
+        id: NodeId,
+        promised: &BTreeMap<NodeId, Vec<PodId>>,
+    ) -> Option<(&Shape, bool, Vec<i64>)> {
         let (machine, derived) = (&self.state.machine, &self.derived);
         let node = machine.node(crate::provisioning::ids::NodeId(id))?;
         let there = self.state.nodes.get(&id);
@@ -274,13 +337,19 @@ impl World {
             Some(there) => derived.shapes.get(there.shape)?,
             None => derived.shapes.get(self.shape_of(id)?)?,
         };
-        let open = !node.is_leaving() && there.is_none_or(|there| !there.draining && !there.tainted && there.healthy);
+        let open = !node.is_leaving()
+            && there.is_none_or(|there| !there.draining && !there.tainted && there.healthy);
         let mut free = match there {
             Some(there) => there.free.clone(),
             None => shape.room.clone(),
         };
         let mut take = |pod: PodId| {
-            let asks = self.state.pods.get(&pod).and_then(|pod| derived.kinds.get(pod.kind)).map(|kind| &kind.asks);
+            let asks = self
+                .state
+                .pods
+                .get(&pod)
+                .and_then(|pod| derived.kinds.get(pod.kind))
+                .map(|kind| &kind.asks);
             for (free, asks) in free.iter_mut().zip(asks.into_iter().flatten()) {
                 *free -= asks;
             }
@@ -288,13 +357,21 @@ impl World {
         if there.is_none_or(|there| !there.ready) {
             for key in &node.pods {
                 if let Some(pod) = Self::pod_of_key(key)
-                    && self.state.pods.get(&pod).is_some_and(|pod| matches!(pod.cover, Cover::Ordered(_)))
+                    && self
+                        .state
+                        .pods
+                        .get(&pod)
+                        .is_some_and(|pod| matches!(pod.cover, Cover::Ordered(_)))
                 {
                     take(pod);
                 }
             }
         }
-        promised.get(&id).into_iter().flatten().for_each(|pod| take(*pod));
+        promised
+            .get(&id)
+            .into_iter()
+            .flatten()
+            .for_each(|pod| take(*pod));
         Some((shape, open, free))
     }
 
@@ -347,7 +424,11 @@ impl World {
             created: Some(pod.created),
             deleted: (pod.stage == Stage::Ending).then_some(pod.since),
             node_name: pod.node.map(|node| Name::from(format!("node-{node}"))),
-            phase: if pod.node.is_some() { PodPhase::Running } else { PodPhase::Pending },
+            phase: if pod.node.is_some() {
+                PodPhase::Running
+            } else {
+                PodPhase::Pending
+            },
             labels: self.labels_of(pod.job, kind),
             annotations: Arc::default(),
             owners: Arc::clone(&kind.owners),
@@ -380,12 +461,18 @@ impl World {
 
     /// Binds pods with rules between them: the solver places them on the nodes that are ready.
     pub(super) fn bind_by_solver(&mut self, kind: usize) {
-        let pending: Vec<PodId> = self.state.kinds.get(kind).map(|m| m.pending.iter().copied().collect()).unwrap_or_default();
+        let pending: Vec<PodId> = self
+            .state
+            .kinds
+            .get(kind)
+            .map(|m| m.pending.iter().copied().collect())
+            .unwrap_or_default();
         let mut snapshot = self.cluster_snapshot(|_| true);
         snapshot.node_pools.clear();
         snapshot.nodes.retain(|node| {
             let id = number_in(&node.name);
-            id.and_then(|id| self.state.nodes.get(&id)).is_some_and(super::state::Node::is_open)
+            id.and_then(|id| self.state.nodes.get(&id))
+                .is_some_and(super::state::Node::is_open)
         });
         for id in pending {
             snapshot.pods.extend(self.model_pod(id));

@@ -1,10 +1,10 @@
 //! Pods: created for replicas and jobs, bound, started, deleted; and the load on services.
 
+use super::World;
 use super::conserve::Fact;
 use super::queue::Queue;
 use super::state::{Cover, Due, NodeId, Pod, PodId, ServiceState, Stage};
 use super::trace::Stream;
-use super::World;
 use crate::base::rng::Rng;
 use crate::model::resources::Name;
 use crate::model::simulation::{LoadSource, Service};
@@ -17,9 +17,9 @@ impl World {
         let slo = super::trace::real(simulation.slo.as_millis()) / 1000.0;
         for (at, service) in simulation.services.iter().enumerate() {
             let workloads = &self.state.setup.snapshot.workloads;
-            let workload = workloads
-                .iter()
-                .find(|w| w.kind == service.kind && w.namespace == service.namespace && w.name == service.name);
+            let workload = workloads.iter().find(|w| {
+                w.kind == service.kind && w.namespace == service.namespace && w.name == service.name
+            });
             let desired = workload.map_or(0, |workload| workload.replicas);
             let queue = service
                 .replica
@@ -47,7 +47,12 @@ impl World {
         let setup = &self.state.setup;
         let (tick, start) = (setup.simulation.tick, setup.start);
         let from = crate::base::time::Timestamp::from_millis(now.as_millis() - tick.as_millis());
-        let Some(load) = setup.simulation.services.get(at).and_then(|service| service.load.as_ref()) else {
+        let Some(load) = setup
+            .simulation
+            .services
+            .get(at)
+            .and_then(|service| service.load.as_ref())
+        else {
             return;
         };
         let trace = match &load.source {
@@ -58,19 +63,29 @@ impl World {
             return;
         };
         let since = |time: crate::base::time::Timestamp| time.since(start).as_millis();
-        let arrivals = service.stream.arrivals(load, trace, since(from), since(now));
+        let arrivals = service
+            .stream
+            .arrivals(load, trace, since(from), since(now));
         let Some(queue) = &mut service.queue else {
             return;
         };
         queue.arrive(arrivals, from, now, &mut self.state.record.delays);
-        self.say(|| Fact::Arrived { service: at, count: arrivals.count });
+        self.say(|| Fact::Arrived {
+            service: at,
+            count: arrivals.count,
+        });
         self.tell_queue(at);
         self.at(now.plus(tick), Due::Load(at));
     }
 
     /// Tells what has become of a service's requests so far.
-    fn tell_queue(&mut self, at: usize) {
-        let Some(queue) = self.state.services.get(at).and_then(|service| service.queue.as_ref()) else {
+    pub(super) fn tell_queue(&mut self, at: usize) {
+        let Some(queue) = self
+            .state
+            .services
+            .get(at)
+            .and_then(|service| service.queue.as_ref())
+        else {
             return;
         };
         let fact = Fact::Queue {
@@ -88,12 +103,18 @@ impl World {
             return;
         };
         let desired = state.desired as usize;
-        let live = self.state.kinds.get(service).map_or(0, |kind| kind.live.len());
+        let live = self
+            .state
+            .kinds
+            .get(service)
+            .map_or(0, |kind| kind.live.len());
         for _ in live..desired {
             self.create_pod(service, None);
         }
         for _ in desired..live {
-            let Some(pod) = self.victim(service) else { break };
+            let Some(pod) = self.victim(service) else {
+                break;
+            };
             self.state.record.finished += 1;
             self.delete_pod(pod, false);
         }
@@ -107,7 +128,12 @@ impl World {
         }
         let starting = || {
             let mut newest = members.live.iter().rev();
-            newest.find(|id| self.state.pods.get(id).is_some_and(|pod| pod.stage == Stage::Starting))
+            newest.find(|id| {
+                self.state
+                    .pods
+                    .get(id)
+                    .is_some_and(|pod| pod.stage == Stage::Starting)
+            })
         };
         let unready = (members.ready as usize) < members.live.len();
         let starting = if unready { starting() } else { None };
@@ -143,7 +169,11 @@ impl World {
 
     /// The name of a pod: `namespace/kind-number`.
     pub(super) fn pod_key(&self, id: PodId) -> Name {
-        let kind = self.state.pods.get(&id).and_then(|pod| self.derived.kinds.get(pod.kind));
+        let kind = self
+            .state
+            .pods
+            .get(&id)
+            .and_then(|pod| self.derived.kinds.get(pod.kind));
         match kind {
             Some(kind) => Name::from(format!("{}/{}-{id}", kind.namespace, kind.name)),
             None => Name::from(format!("gone/{id}")),
@@ -161,7 +191,7 @@ impl World {
         let Some(pod) = self.state.pods.get_mut(&id) else {
             return;
         };
-        let (Some(node), Some(kind)) = (self.state.nodes.get_mut(&node_id), self.derived.kinds.get(pod.kind)) else {
+        let Some(node) = self.state.nodes.get_mut(&node_id) else {
             return;
         };
         let ordered = matches!(pod.cover, Cover::Ordered(_));
@@ -186,21 +216,29 @@ impl World {
             None => simulation
                 .jobs
                 .get(at - services)
-                .map_or_else(Default::default, |stream| (stream.image_pull, stream.startup)),
+                .map_or_else(Default::default, |stream| {
+                    (stream.image_pull, stream.startup)
+                }),
         };
         let ready = if has_image { now } else { now.plus(pull) };
         self.at(ready.plus(startup), Due::Ready(id));
         self.state.changed = true;
         if ordered {
-            let key = Name::from(format!("{}/{}-{id}", kind.namespace, kind.name));
+            let key = self.pod_key(id);
             self.give(Input::Withdraw(vec![key]));
         }
-        self.say(|| Fact::PodBound { pod: id, node: node_id });
+        self.say(|| Fact::PodBound {
+            pod: id,
+            node: node_id,
+        });
     }
 
     /// Takes a pod's room on a node, or with `times` -1 gives it back.
     fn occupy(&mut self, node_id: NodeId, kind: usize, times: i64) {
-        let (Some(node), Some(kind)) = (self.state.nodes.get_mut(&node_id), self.derived.kinds.get(kind)) else {
+        let (Some(node), Some(kind)) = (
+            self.state.nodes.get_mut(&node_id),
+            self.derived.kinds.get(kind),
+        ) else {
             return;
         };
         let Some(shape) = self.derived.shapes.get(node.shape) else {
@@ -214,7 +252,8 @@ impl World {
             .filter(|(_, name)| super::setup::GPUS.contains(&&***name))
             .map(|(at, _)| at)
             .collect();
-        let free_gpus = |free: &[i64]| -> i64 { gpu_dims.iter().filter_map(|at| free.get(*at)).sum() };
+        let free_gpus =
+            |free: &[i64]| -> i64 { gpu_dims.iter().filter_map(|at| free.get(*at)).sum() };
         let stranded = |free: i64| if free < shape.gpus { free } else { 0 };
         let before = free_gpus(&node.free);
         for (free, asks) in node.free.iter_mut().zip(&kind.asks) {
@@ -235,7 +274,11 @@ impl World {
         let Some(node) = self.state.nodes.get(&node_id) else {
             return;
         };
-        let gpus = self.derived.shapes.get(node.shape).map_or(0, |shape| shape.gpus);
+        let gpus = self
+            .derived
+            .shapes
+            .get(node.shape)
+            .map_or(0, |shape| shape.gpus);
         let free: i64 = self
             .derived
             .dims
@@ -251,7 +294,12 @@ impl World {
 
     pub(super) fn pod_ready(&mut self, id: PodId) {
         let now = self.state.now;
-        let Some(pod) = self.state.pods.get_mut(&id).filter(|pod| pod.stage == Stage::Starting) else {
+        let Some(pod) = self
+            .state
+            .pods
+            .get_mut(&id)
+            .filter(|pod| pod.stage == Stage::Starting)
+        else {
             return;
         };
         pod.stage = Stage::Ready;
@@ -270,7 +318,12 @@ impl World {
         };
         members.ready = members.ready.saturating_add_signed(by);
         let (ready, now) = (members.ready, self.state.now);
-        if let Some(queue) = self.state.services.get_mut(kind).and_then(|service| service.queue.as_mut()) {
+        if let Some(queue) = self
+            .state
+            .services
+            .get_mut(kind)
+            .and_then(|service| service.queue.as_mut())
+        {
             queue.set_ready(ready, now, &mut self.state.record.delays);
             self.tell_queue(kind);
         }
@@ -307,13 +360,20 @@ impl World {
         if node.is_none() || lost {
             self.pod_ended(id);
         } else {
-            let shutdown = self.service(kind).map_or_else(Default::default, |service| service.shutdown);
+            let shutdown = self
+                .service(kind)
+                .map_or_else(Default::default, |service| service.shutdown);
             self.at(now.plus(shutdown), Due::Ended(id));
         }
     }
 
     pub(super) fn pod_ended(&mut self, id: PodId) {
-        let Some(pod) = self.state.pods.get(&id).filter(|pod| pod.stage == Stage::Ending) else {
+        let Some(pod) = self
+            .state
+            .pods
+            .get(&id)
+            .filter(|pod| pod.stage == Stage::Ending)
+        else {
             return;
         };
         let (kind, node) = (pod.kind, pod.node);
@@ -342,7 +402,12 @@ impl World {
 
     /// A pod loses its place; whoever owns it makes another one.
     pub(super) fn evict(&mut self, id: PodId, lost: bool, why: &str) {
-        let Some(pod) = self.state.pods.get(&id).filter(|pod| pod.stage != Stage::Ending || lost) else {
+        let Some(pod) = self
+            .state
+            .pods
+            .get(&id)
+            .filter(|pod| pod.stage != Stage::Ending || lost)
+        else {
             return;
         };
         let (kind, job, ending) = (pod.kind, pod.job, pod.stage == Stage::Ending);
@@ -352,7 +417,9 @@ impl World {
             return;
         }
         self.state.record.evictions += 1;
-        self.state.record.event(self.state.now, "Evicted", format!("Pod {key}"), why);
+        self.state
+            .record
+            .event(self.state.now, "Evicted", format!("Pod {key}"), why);
         match job {
             Some(job) => self.job_interrupted(job, id),
             None => self.fill(kind),

@@ -41,7 +41,11 @@ impl World {
                     self.state.machine_wake = None;
                     return;
                 }
-                Output::Add { call, request, launches } => {
+                Output::Add {
+                    call,
+                    request,
+                    launches,
+                } => {
                     for launch in &launches {
                         self.asked_for(launch.node.number());
                     }
@@ -55,10 +59,17 @@ impl World {
                     self.state.machine.handle(Input::Answer(call, outcome), now);
                 }
                 Output::Register { instance_id, .. } => self.state.fake.register(&instance_id),
-                Output::Drain { node, instance_id, why, .. } => self.drain(node.number(), &instance_id, &why),
+                Output::Drain {
+                    node,
+                    instance_id,
+                    why,
+                    ..
+                } => self.drain(node.number(), &instance_id, &why),
                 Output::Replan(replan) => self.replan(&replan),
                 Output::Notice(notice) => {
-                    self.state.record.event(now, &notice.reason, &notice.subject, &notice.message);
+                    self.state
+                        .record
+                        .event(now, &notice.reason, &notice.subject, &notice.message);
                 }
                 Output::Status(_) | Output::Release { .. } => {}
             }
@@ -69,10 +80,22 @@ impl World {
     fn asked_for(&mut self, id: NodeId) {
         let now = self.state.now;
         self.state.asked.insert(id, now);
-        let node = self.state.machine.node(crate::provisioning::ids::NodeId(id));
-        let pods: Vec<PodId> = node.iter().flat_map(|node| &node.pods).filter_map(|key| Self::pod_of_key(key)).collect();
+        let node = self
+            .state
+            .machine
+            .node(crate::provisioning::ids::NodeId(id));
+        let pods: Vec<PodId> = node
+            .iter()
+            .flat_map(|node| &node.pods)
+            .filter_map(|key| Self::pod_of_key(key))
+            .collect();
         for pod in pods {
-            if let Some(pod) = self.state.pods.get_mut(&pod).filter(|pod| pod.node.is_none()) {
+            if let Some(pod) = self
+                .state
+                .pods
+                .get_mut(&pod)
+                .filter(|pod| pod.node.is_none())
+            {
                 pod.cover = Cover::Ordered(now);
             }
         }
@@ -81,7 +104,10 @@ impl World {
     /// Pods come back: they have nothing coming any more.
     fn replan(&mut self, replan: &Replan) {
         for id in replan.pods.iter().filter_map(|key| Self::pod_of_key(key)) {
-            if matches!(self.state.pods.get(&id).map(|pod| pod.cover), Some(Cover::Ordered(_))) {
+            if matches!(
+                self.state.pods.get(&id).map(|pod| pod.cover),
+                Some(Cover::Ordered(_))
+            ) {
                 self.uncover(id);
             }
         }
@@ -93,7 +119,9 @@ impl World {
                 offering.zone
             );
             let object = format!("instance group {}", offering.instance_group);
-            self.state.record.event(self.state.now, "Replanned", object, message);
+            self.state
+                .record
+                .event(self.state.now, "Replanned", object, message);
         }
         self.launch_failed(&replan.pods);
     }
@@ -139,13 +167,20 @@ impl World {
                 let why = event.failure_message.as_deref().unwrap_or("");
                 record.event(now, "InstanceFailed", format!("node {logical}"), why);
             }
-            EventKind::LifecycleSucceeded | EventKind::Group | EventKind::Cluster | EventKind::Unknown => {}
+            EventKind::LifecycleSucceeded
+            | EventKind::Group
+            | EventKind::Cluster
+            | EventKind::Unknown => {}
         }
     }
 
     fn bill(&mut self, logical: &Name) {
         let now = self.state.now;
-        let id = self.state.machine.by_logical_id(logical).map(|node| node.id.number());
+        let id = self
+            .state
+            .machine
+            .by_logical_id(logical)
+            .map(|node| node.id.number());
         let Some(at) = id.and_then(|id| self.shape_of(id)) else {
             return;
         };
@@ -158,8 +193,18 @@ impl World {
         levels.cpu += shape.cpu;
         self.state.record.launched += 1;
         let (price, group) = (shape.price, Name::clone(&shape.group));
-        self.state.billed.insert(Name::clone(logical), Billed { shape: at, since: now });
-        self.say(|| Fact::BillStarts { logical: Name::clone(logical), group, price });
+        self.state.billed.insert(
+            Name::clone(logical),
+            Billed {
+                shape: at,
+                since: now,
+            },
+        );
+        self.say(|| Fact::BillStarts {
+            logical: Name::clone(logical),
+            group,
+            price,
+        });
     }
 
     fn end_bill(&mut self, logical: &Name) {
@@ -173,7 +218,9 @@ impl World {
             levels.cpu -= shape.cpu;
         }
         self.state.record.removed += 1;
-        self.say(|| Fact::BillEnds { logical: Name::clone(logical) });
+        self.say(|| Fact::BillEnds {
+            logical: Name::clone(logical),
+        });
     }
 
     fn kube(&mut self, instance: &Name, change: KubeChange) {
@@ -191,16 +238,34 @@ impl World {
             KubeChange::Health(health) => {
                 if let Some(node) = self.state.nodes.get_mut(&id) {
                     node.healthy = health == Health::Schedulable;
-                    self.state.record.event(now, "Health", format!("Node {}", node.name), format!("{health:?}"));
+                    self.state.record.event(
+                        now,
+                        "Health",
+                        format!("Node {}", node.name),
+                        format!("{health:?}"),
+                    );
                 }
                 self.freed();
             }
             KubeChange::Interrupted => {
                 self.state.record.reclaims += 1;
-                let name = self.state.nodes.get(&id).map(|node| Name::clone(&node.name)).unwrap_or_default();
-                self.state.record.event(now, "Interrupted", format!("Node {name}"), "the spot instance goes in two minutes");
+                let name = self
+                    .state
+                    .nodes
+                    .get(&id)
+                    .map(|node| Name::clone(&node.name))
+                    .unwrap_or_default();
+                self.state.record.event(
+                    now,
+                    "Interrupted",
+                    format!("Node {name}"),
+                    "the spot instance goes in two minutes",
+                );
             }
-            KubeChange::Joined | KubeChange::Registered | KubeChange::Ready(_) | KubeChange::Drained => {}
+            KubeChange::Joined
+            | KubeChange::Registered
+            | KubeChange::Ready(_)
+            | KubeChange::Drained => {}
         }
     }
 
@@ -254,19 +319,34 @@ impl World {
         self.count_free(id, 1);
         let mut message = String::new();
         if let Some(shape) = self.derived.shapes.get(shape) {
-            message = format!("{} in {} of {}", shape.instance_type, shape.zone, shape.group);
+            message = format!(
+                "{} in {} of {}",
+                shape.instance_type, shape.zone, shape.group
+            );
         }
         if let Some(asked) = self.state.asked.remove(&id) {
             let took = now.since(asked);
-            self.state.record.capacity.add(real(took.as_millis()) / 1000.0, 1);
+            self.state
+                .record
+                .capacity
+                .add(real(took.as_millis()) / 1000.0, 1);
             message = format!("{message}, {took} after it was asked for");
         }
-        self.state.record.event(now, "NodeReady", format!("Node {name}"), message);
+        self.state
+            .record
+            .event(now, "NodeReady", format!("Node {name}"), message);
         self.freed();
         self.bind();
         // What it was bought for and does not run on it is planned anew.
-        let node = self.state.machine.node(crate::provisioning::ids::NodeId(id));
-        let pods: Vec<PodId> = node.iter().flat_map(|node| &node.pods).filter_map(|key| Self::pod_of_key(key)).collect();
+        let node = self
+            .state
+            .machine
+            .node(crate::provisioning::ids::NodeId(id));
+        let pods: Vec<PodId> = node
+            .iter()
+            .flat_map(|node| &node.pods)
+            .filter_map(|key| Self::pod_of_key(key))
+            .collect();
         for pod in pods {
             self.uncover(pod);
         }
@@ -276,8 +356,10 @@ impl World {
 
     fn uncover_where(&mut self, holds: impl Fn(Cover) -> bool) {
         let pending = self.state.kinds.iter().flat_map(|kind| &kind.pending);
-        let pods: Vec<PodId> =
-            pending.copied().filter(|id| self.state.pods.get(id).is_some_and(|pod| holds(pod.cover))).collect();
+        let pods: Vec<PodId> = pending
+            .copied()
+            .filter(|id| self.state.pods.get(id).is_some_and(|pod| holds(pod.cover)))
+            .collect();
         for pod in pods {
             self.uncover(pod);
         }
@@ -289,7 +371,11 @@ impl World {
         let Some(node) = self.state.nodes.get(&id) else {
             return;
         };
-        let (name, instance, ready) = (Name::clone(&node.name), Name::clone(&node.instance), node.ready);
+        let (name, instance, ready) = (
+            Name::clone(&node.name),
+            Name::clone(&node.instance),
+            node.ready,
+        );
         let pods: Vec<PodId> = node.pods.iter().copied().collect();
         if ready {
             self.count_free(id, -1);
@@ -306,14 +392,24 @@ impl World {
         self.say(|| Fact::NodeGone { node: id });
         self.uncover_where(|cover| matches!(cover, Cover::Nominated(node, _) if node == id));
         self.state.changed = true;
-        self.state.record.event(now, "NodeRemoved", format!("Node {name}"), "its instance has ended");
+        self.state.record.event(
+            now,
+            "NodeRemoved",
+            format!("Node {name}"),
+            "its instance has ended",
+        );
     }
 
     /// The machine wants the pods off a node.
     fn drain(&mut self, id: NodeId, instance: &Name, why: &str) {
         let now = self.state.now;
         self.state.asked.remove(&id);
-        let Some(node) = self.state.nodes.get_mut(&id).filter(|node| node.instance == *instance) else {
+        let Some(node) = self
+            .state
+            .nodes
+            .get_mut(&id)
+            .filter(|node| node.instance == *instance)
+        else {
             self.state.fake.drain(instance, Span::from_secs(1));
             return;
         };
@@ -321,7 +417,9 @@ impl World {
         let name = Name::clone(&node.name);
         let pods: Vec<PodId> = node.pods.iter().copied().collect();
         if first {
-            self.state.record.event(now, "Draining", format!("Node {name}"), why);
+            self.state
+                .record
+                .event(now, "Draining", format!("Node {name}"), why);
         }
         for pod in pods {
             self.evict(pod, false, why);
@@ -332,7 +430,12 @@ impl World {
 
     /// Says that a draining node is drained once nothing is left on it.
     pub(super) fn drained_if_empty(&mut self, id: NodeId) {
-        if let Some(node) = self.state.nodes.get(&id).filter(|node| node.draining && node.pods.is_empty()) {
+        if let Some(node) = self
+            .state
+            .nodes
+            .get(&id)
+            .filter(|node| node.draining && node.pods.is_empty())
+        {
             let instance = Name::clone(&node.instance);
             self.state.fake.drain(&instance, Span::from_secs(1));
         }
@@ -347,14 +450,24 @@ impl World {
             let shape = self.derived.shapes.get(node.shape);
             shape.is_some_and(|shape| shape.capacity_type == CapacityType::Spot)
         };
-        let nodes: Vec<Name> = self.state.nodes.values().filter(spot).map(|node| Name::clone(&node.logical)).collect();
+        let nodes: Vec<Name> = self
+            .state
+            .nodes
+            .values()
+            .filter(spot)
+            .map(|node| Name::clone(&node.logical))
+            .collect();
         let mut count = 0;
         for logical in nodes {
-            if self.state.storm_rng.below(1000) < u64::from(storm.per_thousand) && self.state.fake.interrupt(&logical) {
+            if self.state.storm_rng.below(1000) < u64::from(storm.per_thousand)
+                && self.state.fake.interrupt(&logical)
+            {
                 count += 1;
             }
         }
         let message = format!("{count} instances get their notice");
-        self.state.record.event(self.state.now, "SpotStorm", "spot capacity", message);
+        self.state
+            .record
+            .event(self.state.now, "SpotStorm", "spot capacity", message);
     }
 }

@@ -88,7 +88,10 @@ impl Record {
             launches_failed: 0,
             reclaims: 0,
             world_events: 0,
-            series: Series { step_seconds: real(step.as_millis()) / 1000.0, ..Series::default() },
+            series: Series {
+                step_seconds: real(step.as_millis()) / 1000.0,
+                ..Series::default()
+            },
             step,
             packings: Vec::new(),
             peak_pods: 0,
@@ -120,7 +123,13 @@ impl Record {
     }
 
     /// Notes an event.
-    pub(super) fn event(&mut self, now: Timestamp, kind: &str, object: impl AsRef<str>, message: impl AsRef<str>) {
+    pub(super) fn event(
+        &mut self,
+        now: Timestamp,
+        kind: &str,
+        object: impl AsRef<str>,
+        message: impl AsRef<str>,
+    ) {
         let kind = Name::from(kind);
         let seen = self.by_kind.entry(Name::clone(&kind)).or_insert(0);
         *seen += 1;
@@ -132,7 +141,12 @@ impl Record {
             time: now,
             kind,
             object: Name::from(object.as_ref()),
-            message: message.as_ref().chars().take(300).collect::<String>().into(),
+            message: message
+                .as_ref()
+                .chars()
+                .take(300)
+                .collect::<String>()
+                .into(),
         });
     }
 
@@ -147,5 +161,9 @@ impl Record {
 
 /// `part` of `whole`, 0 of nothing.
 pub(super) fn share(part: i64, whole: i64) -> f64 {
-    if whole > 0 { real(part) / real(whole) } else { 0.0 }
+    if whole > 0 {
+        real(part) / real(whole)
+    } else {
+        0.0
+    }
 }

@@ -80,29 +80,45 @@ impl Setup {
         snapshot.pods.clear();
         for name in &policy.without {
             if !snapshot.node_pools.iter().any(|pool| pool.name == *name) {
-                faults.push(format!("policies: {}: without: there is no NodePool {name}", policy.name));
+                faults.push(format!(
+                    "policies: {}: without: there is no NodePool {name}",
+                    policy.name
+                ));
             }
         }
-        snapshot.node_pools.retain(|pool| !policy.without.contains(&pool.name));
-        replace(&mut snapshot.node_pools, &policy.node_pools, |pool| (Name::default(), Name::clone(&pool.name)));
-        replace(&mut snapshot.scaled_objects, &policy.scaled_objects, |object| {
-            (Name::clone(&object.namespace), Name::clone(&object.name))
+        snapshot
+            .node_pools
+            .retain(|pool| !policy.without.contains(&pool.name));
+        replace(&mut snapshot.node_pools, &policy.node_pools, |pool| {
+            (Name::default(), Name::clone(&pool.name))
         });
-        replace(&mut snapshot.horizontal_pod_autoscalers, &policy.horizontal_pod_autoscalers, |hpa| {
-            (Name::clone(&hpa.namespace), Name::clone(&hpa.name))
-        });
+        replace(
+            &mut snapshot.scaled_objects,
+            &policy.scaled_objects,
+            |object| (Name::clone(&object.namespace), Name::clone(&object.name)),
+        );
+        replace(
+            &mut snapshot.horizontal_pod_autoscalers,
+            &policy.horizontal_pod_autoscalers,
+            |hpa| (Name::clone(&hpa.namespace), Name::clone(&hpa.name)),
+        );
         if let Some(effort) = policy.effort {
             snapshot.options.effort = effort;
         }
         let start = simulation.start.or(snapshot.options.now);
         if start.is_none() {
-            faults.push("start is absent, and nothing else in the input tells a time: give start".to_owned());
+            faults.push(
+                "start is absent, and nothing else in the input tells a time: give start"
+                    .to_owned(),
+            );
         }
         let start = start.unwrap_or_default();
         snapshot.options.now = Some(start);
         for (at, service) in simulation.services.iter().enumerate() {
             let same = |workload: &&crate::model::workload::Workload| {
-                workload.kind == service.kind && workload.namespace == service.namespace && workload.name == service.name
+                workload.kind == service.kind
+                    && workload.namespace == service.namespace
+                    && workload.name == service.name
             };
             if !snapshot.workloads.iter().any(|workload| same(&workload)) {
                 faults.push(format!(
@@ -119,10 +135,9 @@ impl Setup {
             }
         }
         for (at, stream) in simulation.jobs.iter().enumerate() {
-            let there = snapshot
-                .pod_templates
-                .iter()
-                .any(|template| template.namespace == stream.namespace && template.name == stream.template);
+            let there = snapshot.pod_templates.iter().any(|template| {
+                template.namespace == stream.namespace && template.name == stream.template
+            });
             if !there {
                 faults.push(format!(
                     "jobs[{at}].template: there is no PodTemplate {}/{} in the input",
@@ -136,7 +151,10 @@ impl Setup {
             );
         }
         if !faults.is_empty() {
-            return Err(SetupError { name: Name::clone(&simulation.name), faults });
+            return Err(SetupError {
+                name: Name::clone(&simulation.name),
+                faults,
+            });
         }
         Ok(Self {
             snapshot,
@@ -162,15 +180,30 @@ fn replace<T: Clone, K: PartialEq>(list: &mut Vec<T>, by: &[T], key: impl Fn(&T)
 /// The groups of the fake: those that node classes name.
 pub(super) fn groups(snapshot: &Snapshot) -> Vec<FakeGroup> {
     let zones = SubnetZones::of(snapshot);
-    let mut named: Vec<&Name> = snapshot.node_classes.iter().flat_map(|class| &class.instance_groups).collect();
+    let mut named: Vec<&Name> = snapshot
+        .node_classes
+        .iter()
+        .flat_map(|class| &class.instance_groups)
+        .collect();
     named.sort();
     named.dedup();
-    let groups = named.into_iter().filter_map(|name| Group::of_cluster(snapshot, name));
+    let groups = named
+        .into_iter()
+        .filter_map(|name| Group::of_cluster(snapshot, name));
     groups
         .map(|group| {
             let own = |names: Vec<&Name>| names.into_iter().cloned().collect::<Vec<Name>>();
-            let capacity_type = if group.is_spot() { CapacityType::Spot } else { CapacityType::OnDemand };
-            FakeGroup::new(Name::clone(group.name), own(group.zones(&zones)), own(group.types()), capacity_type)
+            let capacity_type = if group.is_spot() {
+                CapacityType::Spot
+            } else {
+                CapacityType::OnDemand
+            };
+            FakeGroup::new(
+                Name::clone(group.name),
+                own(group.zones(&zones)),
+                own(group.types()),
+                capacity_type,
+            )
         })
         .filter(|group| !group.zones.is_empty() && !group.instance_types.is_empty())
         .collect()
@@ -212,8 +245,6 @@ pub(super) struct Shape {
     pub(super) total: Vec<i64>,
     pub(super) gpus: i64,
     pub(super) cpu: i64,
-    /// Numbers of the DaemonSets that run on it.
-    pub(super) daemons: Vec<usize>,
     /// Which kinds suit it by labels and taints.
     pub(super) fits: Vec<bool>,
 }
@@ -233,9 +264,17 @@ pub(super) struct Derived {
 
 /// `quantity` of `name` as a whole number: thousandths of CPU, units of all else, rounded up or down.
 fn number(name: &str, quantity: Quantity, up: bool) -> i64 {
-    let unit: i128 = if name == CPU { 1_000_000 } else { 1_000_000_000 };
+    let unit: i128 = if name == CPU {
+        1_000_000
+    } else {
+        1_000_000_000
+    };
     let nanos = quantity.as_nanos();
-    let rounded = if up && nanos.rem_euclid(unit) != 0 { nanos.div_euclid(unit) + 1 } else { nanos.div_euclid(unit) };
+    let rounded = if up && nanos.rem_euclid(unit) != 0 {
+        nanos.div_euclid(unit) + 1
+    } else {
+        nanos.div_euclid(unit)
+    };
     i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX })
 }
 
@@ -245,28 +284,42 @@ impl Derived {
         let mut kinds = Vec::new();
         for service in &setup.simulation.services {
             let workload = snapshot.workloads.iter().find(|workload| {
-                workload.kind == service.kind && workload.namespace == service.namespace && workload.name == service.name
+                workload.kind == service.kind
+                    && workload.namespace == service.namespace
+                    && workload.name == service.name
             });
-            let (labels, spec) = workload.map(|w| (w.template_labels.clone(), Arc::clone(&w.spec))).unwrap_or_default();
+            let (labels, spec) = workload
+                .map(|w| (w.template_labels.clone(), Arc::clone(&w.spec)))
+                .unwrap_or_default();
             kinds.push(kind(&service.namespace, &service.name, labels, spec));
         }
         for stream in &setup.simulation.jobs {
-            let template = snapshot
-                .pod_templates
-                .iter()
-                .find(|template| template.namespace == stream.namespace && template.name == stream.template);
-            let (labels, spec) = template.map(|t| (t.template_labels.clone(), Arc::clone(&t.spec))).unwrap_or_default();
+            let template = snapshot.pod_templates.iter().find(|template| {
+                template.namespace == stream.namespace && template.name == stream.template
+            });
+            let (labels, spec) = template
+                .map(|t| (t.template_labels.clone(), Arc::clone(&t.spec)))
+                .unwrap_or_default();
             kinds.push(kind(&stream.namespace, &stream.name, labels, spec));
         }
         let mut dims: Vec<Name> = vec![Name::from(CPU), Name::from(MEMORY), Name::from(PODS)];
-        for name in kinds.iter().flat_map(|kind| kind.requests.iter().map(|(name, _)| name)) {
+        for name in kinds
+            .iter()
+            .flat_map(|kind| kind.requests.iter().map(|(name, _)| name))
+        {
             if !dims.contains(name) {
                 dims.push(Name::clone(name));
             }
         }
         for kind in &mut kinds {
-            kind.asks = dims.iter().map(|name| number(name, kind.requests.amount(name), true)).collect();
-            kind.gpus = GPUS.iter().map(|name| number(name, kind.requests.amount(name), true)).sum();
+            kind.asks = dims
+                .iter()
+                .map(|name| number(name, kind.requests.amount(name), true))
+                .collect();
+            kind.gpus = GPUS
+                .iter()
+                .map(|name| number(name, kind.requests.amount(name), true))
+                .sum();
         }
         let mut base = snapshot.clone();
         base.workloads.clear();
@@ -287,7 +340,14 @@ impl Derived {
     }
 
     /// The shape of a node that `pool` bought so.
-    pub(super) fn shape(&self, pool: &str, instance_type: &str, zone: &str, capacity_type: CapacityType, group: &str) -> Option<usize> {
+    pub(super) fn shape(
+        &self,
+        pool: &str,
+        instance_type: &str,
+        zone: &str,
+        capacity_type: CapacityType,
+        group: &str,
+    ) -> Option<usize> {
         self.shapes.iter().position(|shape| {
             *shape.pool == *pool
                 && *shape.instance_type == *instance_type
@@ -301,8 +361,15 @@ impl Derived {
     pub(super) fn quantities(&self, room: &[i64]) -> ResourceList {
         let mut list = ResourceList::new();
         for (name, amount) in self.dims.iter().zip(room) {
-            let unit: i128 = if **name == *CPU { 1_000_000 } else { 1_000_000_000 };
-            list.set_shared(Name::clone(name), Quantity::from_nanos(i128::from(*amount) * unit));
+            let unit: i128 = if **name == *CPU {
+                1_000_000
+            } else {
+                1_000_000_000
+            };
+            list.set_shared(
+                Name::clone(name),
+                Quantity::from_nanos(i128::from(*amount) * unit),
+            );
         }
         list
     }
@@ -346,13 +413,20 @@ fn shapes(base: &Snapshot, kinds: &[Kind], dims: &[Name], now: Timestamp) -> Vec
             continue;
         };
         let types = class.by_pool.get(&pool.name).unwrap_or(&class.types);
-        let all = types.iter().flat_map(|entry| entry.offerings.iter().map(move |offering| (entry, offering)));
+        let all = types.iter().flat_map(|entry| {
+            entry
+                .offerings
+                .iter()
+                .map(move |offering| (entry, offering))
+        });
         for (entry, offering) in all {
             let Some(group) = &offering.instance_group else {
                 continue;
             };
             let planned = planned(&pool.name, &entry.name, offering);
-            let Some((node, claim)) = launched(base, &capacity, &planned, &Name::from("shape"), now) else {
+            let Some((node, claim)) =
+                launched(base, &capacity, &planned, &Name::from("shape"), now)
+            else {
                 continue;
             };
             let mut one = Snapshot::default();
@@ -360,17 +434,19 @@ fn shapes(base: &Snapshot, kinds: &[Kind], dims: &[Name], now: Timestamp) -> Vec
             one.node_claims.push(claim);
             let views = existing(&one);
             let Some(view) = views.first() else { continue };
-            let total: Vec<i64> = dims.iter().map(|name| number(name, view.allocatable.amount(name), false)).collect();
+            let total: Vec<i64> = dims
+                .iter()
+                .map(|name| number(name, view.allocatable.amount(name), false))
+                .collect();
             let mut room = total.clone();
-            let mut on_it = Vec::new();
-            for (at, set) in sets.iter().enumerate().filter(|(_, set)| set.runs_on(view)) {
-                on_it.push(at);
+            for set in sets.iter().filter(|set| set.runs_on(view)) {
                 for (left, name) in room.iter_mut().zip(dims) {
                     *left -= number(name, set.requests.amount(name), true);
                 }
             }
             let fits = kinds.iter().map(|kind| {
-                untolerated(&view.taints, &kind.tolerations, false).is_none() && kind.terms.iter().any(|term| view.suits(term))
+                untolerated(&view.taints, &kind.tolerations, false).is_none()
+                    && kind.terms.iter().any(|term| view.suits(term))
             });
             let node = view.node.cloned().unwrap_or_default();
             shapes.push(Shape {
@@ -382,12 +458,14 @@ fn shapes(base: &Snapshot, kinds: &[Kind], dims: &[Name], now: Timestamp) -> Vec
                 group: Name::clone(group),
                 price: offering.price.unwrap_or(Price::ZERO),
                 node_class: Name::clone(&pool.node_class_ref.name),
-                gpus: GPUS.iter().map(|name| number(name, node.allocatable.amount(name), false)).sum(),
+                gpus: GPUS
+                    .iter()
+                    .map(|name| number(name, node.allocatable.amount(name), false))
+                    .sum(),
                 cpu: number(CPU, node.allocatable.amount(CPU), false),
                 node,
                 room,
                 total,
-                daemons: on_it,
             });
         }
     }
