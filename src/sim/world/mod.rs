@@ -119,6 +119,8 @@ struct State {
     changed: bool,
     next_consolidation: Option<Timestamp>,
     observing: bool,
+    /// Pods that the machine handed back and that are no more.
+    unwanted: Vec<Name>,
     storm_rng: Rng,
     record: Record,
 }
@@ -171,6 +173,7 @@ impl World {
                 changed: false,
                 next_consolidation: None,
                 observing: false,
+                unwanted: Vec::new(),
                 storm_rng: rng.split(2),
                 record,
                 setup,

@@ -194,7 +194,6 @@ impl World {
         let Some(node) = self.state.nodes.get_mut(&node_id) else {
             return;
         };
-        let ordered = matches!(pod.cover, Cover::Ordered(_));
         let (at, kind_id) = (pod.kind, pod.kind);
         pod.stage = Stage::Starting;
         pod.node = Some(node_id);
@@ -223,10 +222,6 @@ impl World {
         let ready = if has_image { now } else { now.plus(pull) };
         self.at(ready.plus(startup), Due::Ready(id));
         self.state.changed = true;
-        if ordered {
-            let key = self.pod_key(id);
-            self.give(Input::Withdraw(vec![key]));
-        }
         self.say(|| Fact::PodBound {
             pod: id,
             node: node_id,
@@ -354,8 +349,7 @@ impl World {
             self.change_ready(kind, -1);
         }
         if ordered {
-            let key = self.pod_key(id);
-            self.give(Input::Withdraw(vec![key]));
+            self.withdraw(id);
         }
         if node.is_none() || lost {
             self.pod_ended(id);
@@ -364,6 +358,20 @@ impl World {
                 .service(kind)
                 .map_or_else(Default::default, |service| service.shutdown);
             self.at(now.plus(shutdown), Due::Ended(id));
+        }
+    }
+
+    /// An order that has no node yet is given up for a pod. A node that is on its way comes, and whoever fits it has it: the
+    /// machine would take it away again although others run on it by then.
+    pub(super) fn withdraw(&mut self, id: PodId) {
+        let key = self.pod_key(id);
+        if !self
+            .state
+            .machine
+            .nodes()
+            .any(|node| node.pods.contains(&key))
+        {
+            self.give(Input::Withdraw(vec![key]));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::World;
 use super::conserve::Fact;
-use super::state::{Billed, Cover, Node, NodeId, PodId};
+use super::state::{Billed, Cover, Node, NodeId, PodId, Stage};
 use super::trace::real;
 use crate::base::time::Span;
 use crate::model::instance_type::CapacityType;
@@ -29,6 +29,15 @@ impl World {
 
     /// Tells the machine something and carries out what it asks for.
     pub(super) fn give(&mut self, input: Input) {
+        self.give_one(input);
+        // Pods that came back and are no more.
+        while !self.state.unwanted.is_empty() {
+            let pods = std::mem::take(&mut self.state.unwanted);
+            self.give_one(Input::Withdraw(pods));
+        }
+    }
+
+    fn give_one(&mut self, input: Input) {
         let now = self.state.now;
         self.state.machine.handle(input, now);
         loop {
@@ -103,8 +112,18 @@ impl World {
 
     /// Pods come back: they have nothing coming any more.
     fn replan(&mut self, replan: &Replan) {
-        for id in replan.pods.iter().filter_map(|key| Self::pod_of_key(key)) {
-            if matches!(
+        for key in &replan.pods {
+            let Some(id) = Self::pod_of_key(key) else {
+                continue;
+            };
+            let waits = self
+                .state
+                .pods
+                .get(&id)
+                .is_some_and(|pod| pod.stage == Stage::Pending);
+            if !waits {
+                self.state.unwanted.push(Name::clone(key));
+            } else if matches!(
                 self.state.pods.get(&id).map(|pod| pod.cover),
                 Some(Cover::Ordered(_))
             ) {
