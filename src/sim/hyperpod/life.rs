@@ -69,7 +69,9 @@ impl Fake {
             Act::Drained => self.kube(logical, KubeChange::Drained),
             Act::Gone => {
                 self.nodes.remove(logical);
-                self.removed.push(Name::clone(logical));
+                if !self.forgets {
+                    self.removed.push(Name::clone(logical));
+                }
             }
             // Of a group, and done by then.
             Act::RollsBack => {}
@@ -138,7 +140,7 @@ impl Fake {
         instance.launched = now;
         let key = (Name::clone(&node.market.0), node.market.2);
         let line = BillLine {
-            price: self.prices.get(&key).copied().unwrap_or(Price::ZERO),
+            price: self.prices.get(&key).map_or(Price::ZERO, |exact| exact.0),
             logical: Name::clone(logical),
             group: Name::clone(&node.group),
             start: now,
@@ -338,7 +340,9 @@ impl Fake {
         if let Some((_, used)) = self.capacity.get_mut(&node.market) {
             *used = used.saturating_sub(1);
         }
-        if let Some(line) = self.bill.get_mut(&instance.id) {
+        if self.forgets {
+            self.bill.remove(&instance.id);
+        } else if let Some(line) = self.bill.get_mut(&instance.id) {
             line.end = Some(now);
         }
         if instance.scripted {
@@ -399,7 +403,9 @@ impl Fake {
         event.failure_message = failure.map(Name::from);
         event.lcs_execution_state = (!script.is_empty()).then(|| Name::from(script));
         event.description = Name::from(text);
-        self.log.push(event.clone());
+        if !self.forgets {
+            self.log.push(event.clone());
+        }
         self.signals.push_back(Signal::Event(event));
     }
 }

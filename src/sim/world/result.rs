@@ -48,8 +48,7 @@ pub struct Totals {
     pub cost: Price,
     /// The same by instance group.
     pub cost_by_group: BTreeMap<Name, Price>,
-    /// The same by workload: each node's cost is divided among the pods on it by their dominant share, and what no pod
-    /// holds is `(idle)`. Adds up to `cost` but for rounding.
+    /// The same by workload: a node's cost is shared by the pods it was bought for; nodes bought for none are left out.
     pub cost_by_workload: BTreeMap<Name, Price>,
     /// Hours of billed nodes.
     pub node_hours: f64,
