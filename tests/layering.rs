@@ -27,6 +27,8 @@ const FLOORS: &[(&str, u32)] = &[
     ("provisioning", 9),
     ("scaling", 9),
     ("sim", 10),
+    ("kit", 11),
+    ("report", 11),
     ("shapes", 11),
 ];
 

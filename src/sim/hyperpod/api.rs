@@ -55,6 +55,10 @@ impl Fake {
                 ))));
             }
         }
+        if self.forgets {
+            self.tokens
+                .retain(|_, token| now.since(token.at) < TOKEN_LIFE);
+        }
         let mut answer = AddAnswer::default();
         for entry in entries {
             self.add_entry(entry, &mut answer);

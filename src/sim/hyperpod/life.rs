@@ -71,7 +71,9 @@ impl Fake {
             Act::Drained => self.kube(logical, KubeChange::Drained),
             Act::Gone => {
                 self.nodes.remove(logical);
-                self.removed.push(Name::clone(logical));
+                if !self.forgets {
+                    self.removed.push(Name::clone(logical));
+                }
             }
             // Of no node, and done by then.
             Act::RollsBack | Act::Tells(_) => {}
@@ -140,7 +142,7 @@ impl Fake {
         instance.launched = now;
         let key = (Name::clone(&node.market.0), node.market.2);
         let line = BillLine {
-            price: self.prices.get(&key).copied().unwrap_or(Price::ZERO),
+            price: self.prices.get(&key).map_or(Price::ZERO, |exact| exact.0),
             logical: Name::clone(logical),
             group: Name::clone(&node.group),
             start: now,
@@ -340,7 +342,9 @@ impl Fake {
         if let Some((_, used)) = self.capacity.get_mut(&node.market) {
             *used = used.saturating_sub(1);
         }
-        if let Some(line) = self.bill.get_mut(&instance.id) {
+        if self.forgets {
+            self.bill.remove(&instance.id);
+        } else if let Some(line) = self.bill.get_mut(&instance.id) {
             line.end = Some(now);
         }
         if instance.scripted {
@@ -401,7 +405,9 @@ impl Fake {
         event.failure_message = failure.map(Name::from);
         event.lcs_execution_state = (!script.is_empty()).then(|| Name::from(script));
         event.description = Name::from(text);
-        self.log.push(event.clone());
+        if !self.forgets {
+            self.log.push(event.clone());
+        }
         if self.chance(self.weather.event_lost) {
             return;
         }

@@ -8,6 +8,7 @@ pub(crate) mod plan;
 pub(crate) mod preflight;
 pub(crate) mod rehearse;
 pub(crate) mod scale;
+pub(crate) mod simulate;
 
 use std::process::ExitCode;
 
