@@ -503,7 +503,7 @@ fn cost(price: Price, since: Timestamp, until: Timestamp) -> i128 {
 /// At the first thing that does not add up.
 pub fn run_checked(mut world: World) -> Result<super::result::SimResult, Broken> {
     let mut observer = Observer::new(&world);
-    world.tell_all();
+    world.tell_facts();
     check(&mut observer, &mut world)?;
     while world.step() {
         check(&mut observer, &mut world)?;

@@ -359,9 +359,16 @@ impl World {
         })
     }
 
-    /// From now on everything that happens is written down for [`take_facts`](Self::take_facts).
+    /// From now on everything that happens is written down for [`take_facts`](Self::take_facts), the pods that a world begins with
+    /// included if it has not taken a step yet.
     pub fn tell_facts(&mut self) {
-        self.facts = Some(Vec::new());
+        let fresh = self.state.record.world_events == 0;
+        let begun = self.state.pods.iter().filter(|_| fresh);
+        let begun = begun.map(|(id, pod)| Fact::PodCreated {
+            pod: *id,
+            kind: pod.kind,
+        });
+        self.facts = Some(begun.collect());
     }
 
     /// What happened since the last call, in order; empty without [`tell_facts`](Self::tell_facts).

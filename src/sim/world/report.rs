@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::conserve::Fact;
 use super::histogram::float;
 use super::plan::gpus_of;
 use super::record::share;
@@ -17,15 +16,6 @@ use crate::model::resources::Name;
 const HOUR: f64 = 3_600_000.0;
 
 impl World {
-    /// As [`tell_facts`](Self::tell_facts), for a world that has not taken a step, what it began with included.
-    pub(super) fn tell_all(&mut self) {
-        let begun = self.state.pods.iter().map(|(id, pod)| Fact::PodCreated {
-            pod: *id,
-            kind: pod.kind,
-        });
-        self.facts = Some(begun.collect());
-    }
-
     /// Notes a point of the series, and a packing if this is a moment to remember.
     pub(super) fn sample(&mut self) {
         let now = self.state.now;
