@@ -106,7 +106,15 @@ fn the_readme_shows_the_simulated_day_and_its_json_has_every_policy() {
         shown == output,
         "paste this into the text block of that section:\n{output}"
     );
-    let one = tetrapod(&["simulate", "examples/llm-day", "--policy", "spot", "-o", "json", "--check"]);
+    let one = tetrapod(&[
+        "simulate",
+        "examples/llm-day",
+        "--policy",
+        "spot",
+        "-o",
+        "json",
+        "--check",
+    ]);
     let runs = json(&one)["runs"].clone();
     assert_eq!(runs.as_array().unwrap().len(), 1);
     assert_eq!(runs[0]["policy"], "spot");
