@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Scale(ScaleArgs),
     /// Run pods and nodes in virtual time over a load: what it costs, who waits, and why
     Simulate(SimulateArgs),
+    /// Tell of simulated runs in one HTML page that needs nothing but itself
+    Report(ReportArgs),
     /// Write a scenario of a known shape
     Generate(GenerateArgs),
     /// Rehearse provisioning against a fake HyperPod through seeded schedules of faults; exit 1 at the first that fails
@@ -212,6 +214,9 @@ pub(crate) struct SimulateArgs {
     /// Write the series, one row per figure and moment
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) series: Option<PathBuf>,
+    /// Write a page with charts, which needs nothing but itself
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
     /// Store the whole run in this file, at --save-at or at the end; of several policies the last one's stays
     #[arg(long, value_name = "FILE.json")]
     pub(crate) save: Option<PathBuf>,
@@ -260,4 +265,14 @@ pub(crate) struct RehearseArgs {
     /// Stop and resume the machine at random points
     #[arg(long)]
     pub(crate) crash: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// What `simulate` printed with `--output json`, once or several times
+    #[arg(value_name = "RESULT.json", required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// File to write instead of standard output
+    #[arg(long, short = 'o', value_name = "FILE.html")]
+    pub(crate) output_file: Option<PathBuf>,
 }

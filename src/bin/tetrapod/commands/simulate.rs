@@ -16,6 +16,7 @@ use tetrapod::base::time::Span;
 use tetrapod::model::cluster::Snapshot;
 use tetrapod::model::resources::Name;
 use tetrapod::model::simulation::{LoadSource, SimPolicy, Simulation};
+use tetrapod::report::page;
 use tetrapod::sim::world::conserve::{Observer, check};
 use tetrapod::sim::world::result::SimResult;
 use tetrapod::sim::world::trace::{Trace, parse_jobs};
@@ -65,6 +66,9 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Fatal> {
     }
     if let Some(path) = &args.series {
         write(path, |out| series(out, &runs))?;
+    }
+    if let Some(path) = &args.report {
+        fs::write(path, page(&runs)).map_err(|error| at(path, &error))?;
     }
     match args.output.output {
         Format::Json => print_json(&Report { runs: &runs })?,
