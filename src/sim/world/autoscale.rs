@@ -173,11 +173,11 @@ impl World {
                         let used = Quantity::from_nanos(amount.as_nanos() / 1_000_000 * millionths);
                         usage.set_shared(Name::clone(name), used);
                     }
-                    let mut sample = ContainerSample::default();
-                    sample.name = Name::clone(&container.name);
-                    sample.requests = requests;
-                    sample.usage = usage;
-                    sample
+                    ContainerSample {
+                        name: Name::clone(&container.name),
+                        requests,
+                        usage,
+                    }
                 })
                 .collect()
         };
@@ -187,23 +187,24 @@ impl World {
             .filter_map(|id| Some((id, self.state.pods.get(id)?)));
         pods.map(|(id, pod)| {
             let ready = pod.stage == Stage::Ready;
-            let mut sample = PodSample::default();
-            sample.name = Name::from(format!("{}-{id}", kind.name));
-            sample.phase = Some(if pod.node.is_some() {
-                PodPhase::Running
-            } else {
-                PodPhase::Pending
-            });
-            sample.ready = Some(if ready {
-                ReadyStatus::True
-            } else {
-                ReadyStatus::False
-            });
-            sample.ready_since = Some(pod.since);
-            sample.started = pod.node.map(|_| if ready { pod.since } else { now });
-            sample.containers = containers(ready);
-            sample.time = ready.then_some(now);
-            sample
+            PodSample {
+                name: Name::from(format!("{}-{id}", kind.name)),
+                phase: Some(if pod.node.is_some() {
+                    PodPhase::Running
+                } else {
+                    PodPhase::Pending
+                }),
+                ready: Some(if ready {
+                    ReadyStatus::True
+                } else {
+                    ReadyStatus::False
+                }),
+                ready_since: Some(pod.since),
+                started: pod.node.map(|_| if ready { pod.since } else { now }),
+                containers: containers(ready),
+                time: ready.then_some(now),
+                ..PodSample::default()
+            }
         })
         .collect()
     }

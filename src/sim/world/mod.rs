@@ -339,6 +339,9 @@ impl World {
     }
 
     /// Everything as JSON, from which [`resume`](Self::resume) goes on.
+    ///
+    /// # Panics
+    /// Never: a state has no map whose keys are not text.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
         serde_json::to_vec(&self.state)

@@ -137,16 +137,12 @@ impl Record {
             *self.left_out.entry(kind).or_insert(0) += 1;
             return;
         }
+        let shortened: String = message.as_ref().chars().take(300).collect();
         self.events.push(SimEvent {
             time: now,
             kind,
             object: Name::from(object.as_ref()),
-            message: message
-                .as_ref()
-                .chars()
-                .take(300)
-                .collect::<String>()
-                .into(),
+            message: shortened.as_str().into(),
         });
     }
 

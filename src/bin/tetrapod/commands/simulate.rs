@@ -135,7 +135,7 @@ pub(crate) fn load(inputs: &[PathBuf], skip_invalid: bool, quiet: bool) -> Resul
     };
     let folder = Path::new(&*simulation.source)
         .parent()
-        .unwrap_or(Path::new(""))
+        .unwrap_or_else(|| Path::new(""))
         .to_path_buf();
     let mut traces = BTreeMap::new();
     for service in &simulation.services {
