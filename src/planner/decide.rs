@@ -33,12 +33,16 @@ impl Planner {
             went = Replanned::Compiled { why };
         }
         self.hold_up();
-        if self.grown {
-            self.try_left();
-            self.grown = false;
-        }
-        if let Err(why) = self.place_all() {
+        let ask = std::mem::take(&mut self.grown) && self.try_left();
+        let placed = if ask {
+            Err("there may be room for pods with rules that had no place")
+        } else {
+            self.place_all()
+        };
+        if let Err(why) = placed {
             went = self.full(why);
+            // Pods that it placed let others in only together with it.
+            self.grown = false;
         }
         self.close_empty();
         self.gone.clear();
@@ -129,13 +133,22 @@ impl Planner {
         lost
     }
 
-    /// Queues the pods that had no place and may have one now.
-    fn try_left(&mut self) {
+    /// Queues the pods that had no place and may have one now. Whether only the scheduler can tell for some: pods with rules
+    /// may have one together with others.
+    fn try_left(&mut self) -> bool {
+        let mut ask = false;
         let mut known: std::collections::BTreeMap<ClassId, bool> =
             std::collections::BTreeMap::new();
         let keys: Vec<Name> = self.left.keys().cloned().collect();
         for key in keys {
+            let simple = self
+                .position(&key)
+                .is_some_and(|at| super::state::is_simple(&self.snapshot.pods[at]));
             let hope = match (self.class_at(&key), &mut self.state) {
+                (Some(class), Some(state)) if !simple || !state.is_plain(class) => {
+                    ask = true;
+                    false
+                }
                 (Some(class), Some(state)) => *known.entry(class).or_insert_with(|| {
                     state.find(class).is_some() || state.cheapest(class).is_some()
                 }),
@@ -147,6 +160,7 @@ impl Planner {
                 self.queue.insert(key);
             }
         }
+        ask
     }
 
     /// Places the queue by itself if no plan could do better: all on free room, or one pod alone on one node. Why not, if

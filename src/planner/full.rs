@@ -13,7 +13,7 @@ use crate::model::pod::{Pod, PodPhase};
 use crate::model::price::Price;
 use crate::model::resources::Name;
 use crate::model::taint::TaintEffect;
-use crate::plan::{ChosenOffering, Plan, PlannedClaim};
+use crate::plan::{ChosenOffering, Plan};
 use crate::problem::compile::Views;
 use crate::problem::whatif;
 use crate::scheduler::{Capacity, schedule};
@@ -258,6 +258,7 @@ impl Planner {
     /// Lets the scheduler decide about all pods without a place, the others standing where they are.
     pub(super) fn full(&mut self, why: &'static str) -> Replanned {
         let first = self.decided.is_empty() && self.claims.is_empty();
+        self.facts.claims.start = self.next_claim;
         let plan = if first {
             schedule(&self.snapshot)
         } else {
@@ -285,6 +286,7 @@ impl Planner {
         self.left.clear();
         self.delta.withdrawn.extend(before);
         self.compile();
+        self.facts.claims.start = self.next_claim;
         let plan = schedule(&self.snapshot);
         self.merge(&plan);
         self.grown = false;
@@ -295,6 +297,7 @@ impl Planner {
     /// Keeps what a plan states beside its decisions.
     fn note(&mut self, plan: Plan, from_nothing: bool) {
         self.facts.exact = from_nothing.then_some((plan.lower_bound, plan.preferences));
+        self.facts.claims.end = self.next_claim;
         // Of places on nodes only those of buffers, whose pods are no objects.
         let mut existing_nodes = plan.existing_nodes;
         existing_nodes.retain_mut(|placement| {
@@ -460,12 +463,5 @@ fn spend(after: &mut Snapshot, pool: &Name, chosen: &ChosenOffering) {
     options.price_limit = options.price_limit.map(|limit| limit - price);
     if let Some(limit) = options.pool_price_limits.get_mut(pool) {
         *limit = *limit - price;
-    }
-}
-
-impl OpenClaim {
-    /// The claim as it was decided.
-    pub(super) fn planned(&self) -> Option<&PlannedClaim> {
-        self.planned.as_ref().filter(|_| !self.touched)
     }
 }

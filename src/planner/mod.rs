@@ -122,6 +122,8 @@ struct OpenClaim {
 #[derive(Debug, Default)]
 struct Facts {
     plan: Plan,
+    /// Claims opened by it: their fall-backs fit the limits (M-5) as long as no claim has been opened since.
+    claims: std::ops::Range<u64>,
     /// Bound and preferences hold for the plan as it is.
     exact: Option<(Price, Option<PreferenceTotals>)>,
 }

@@ -43,9 +43,12 @@ impl Planner {
         }
         plan.existing_nodes.sort_by(|a, b| a.node.cmp(&b.node));
         let views = self.capacity.as_ref().map(|capacity| self.views(capacity));
-        for open in self.claims.values() {
-            plan.new_node_claims
-                .extend(views.as_ref().and_then(|views| self.named(open, views)));
+        for (id, open) in &self.claims {
+            plan.new_node_claims.extend(
+                views
+                    .as_ref()
+                    .and_then(|views| self.named(*id, open, views)),
+            );
         }
         plan.unschedulable = self.left.values().cloned().collect();
         plan.scaling = scaling::requests(&self.snapshot, &plan.new_node_claims);
@@ -66,15 +69,21 @@ impl Planner {
     #[must_use]
     pub fn claim(&self, id: ClaimId) -> Option<PlannedClaim> {
         let open = self.claims.get(&id)?;
-        self.named(open, &self.views(self.capacity.as_ref()?))
+        self.named(id, open, &self.views(self.capacity.as_ref()?))
     }
 
     fn views<'v>(&'v self, capacity: &'v Capacity) -> Views<'v> {
         Views::new(&self.catalogue, capacity.by_class())
     }
 
-    fn named(&self, open: &OpenClaim, views: &Views<'_>) -> Option<PlannedClaim> {
-        let mut claim = match open.planned() {
+    fn named(&self, id: ClaimId, open: &OpenClaim, views: &Views<'_>) -> Option<PlannedClaim> {
+        let facts = &self.facts.claims;
+        let unlimited = self
+            .state
+            .as_ref()
+            .is_some_and(|state| state.stocks.is_empty());
+        let fits = unlimited || (facts.contains(&id.0) && facts.end == self.next_claim);
+        let mut claim = match open.planned.as_ref().filter(|_| fits && !open.touched) {
             Some(planned) => planned.clone(),
             None => self.narrowed(open, views)?,
         };
