@@ -190,8 +190,10 @@ fn a_min_count_that_is_reached_puts_the_group_back_in_service_h34() {
 
 #[test]
 fn a_broken_instance_is_replaced_behind_its_logical_id_h29() {
-    let mut weather = Weather::default();
-    weather.breaks = 1000;
+    let weather = Weather {
+        breaks: 1000,
+        ..Weather::default()
+    };
     let mut fake = fake(CapacityType::OnDemand, weather);
     fake.add(&request("t", &[1])).unwrap();
     live(&mut fake, minutes(7));
@@ -208,9 +210,11 @@ fn a_broken_instance_is_replaced_behind_its_logical_id_h29() {
 #[test]
 fn spot_is_reclaimed_two_minutes_after_its_notice_or_without_one_h39() {
     for silent in [0, 1000] {
-        let mut weather = Weather::default();
-        weather.reclaimed = 1000;
-        weather.without_notice = silent;
+        let weather = Weather {
+            reclaimed: 1000,
+            without_notice: silent,
+            ..Weather::default()
+        };
         let mut spot = fake(CapacityType::Spot, weather.clone());
         spot.add(&request("t", &[1])).unwrap();
         let heard = changes(&live(&mut spot, minutes(60)));
@@ -225,8 +229,10 @@ fn spot_is_reclaimed_two_minutes_after_its_notice_or_without_one_h39() {
 
 #[test]
 fn nodes_fall_ill_and_heal_or_are_replaced_h43() {
-    let mut weather = Weather::default();
-    weather.falls_ill = 1000;
+    let weather = Weather {
+        falls_ill: 1000,
+        ..Weather::default()
+    };
     let mut fake = fake(CapacityType::OnDemand, weather);
     fake.add(&request("t", &[20])).unwrap();
     let heard = changes(&live(&mut fake, minutes(45)));
@@ -243,8 +249,10 @@ fn nodes_fall_ill_and_heal_or_are_replaced_h43() {
 
 #[test]
 fn a_failed_script_is_followed_by_another_instance_h33() {
-    let mut weather = Weather::default();
-    weather.script_fails = 1000;
+    let weather = Weather {
+        script_fails: 1000,
+        ..Weather::default()
+    };
     let mut fake = fake(CapacityType::OnDemand, weather);
     fake.add(&request("t", &[1])).unwrap();
     let heard = live(&mut fake, minutes(20));
@@ -264,8 +272,10 @@ fn a_failed_script_is_followed_by_another_instance_h33() {
 
 #[test]
 fn calls_are_throttled_and_quotas_hold_h58() {
-    let mut weather = Weather::default();
-    weather.throttled = 1000;
+    let weather = Weather {
+        throttled: 1000,
+        ..Weather::default()
+    };
     let mut fake = fake(CapacityType::OnDemand, weather);
     assert_eq!(fake.add(&request("t", &[1])), Err(CallError::Throttled));
     assert!(fake.list().is_empty() && fake.violations().is_empty());
@@ -279,10 +289,12 @@ fn calls_are_throttled_and_quotas_hold_h58() {
 #[test]
 fn events_are_lost_doubled_and_overtake_each_other_h41() {
     let told = |lost: u32, doubled: u32, late: i64| {
-        let mut weather = Weather::default();
-        weather.event_lost = lost;
-        weather.event_doubled = doubled;
-        weather.event_late = Span::from_secs(late);
+        let weather = Weather {
+            event_lost: lost,
+            event_doubled: doubled,
+            event_late: Span::from_secs(late),
+            ..Weather::default()
+        };
         let mut fake = fake(CapacityType::OnDemand, weather);
         fake.add(&request("t", &[10])).unwrap();
         let heard = live(&mut fake, minutes(30));
