@@ -1,6 +1,12 @@
 //! How long replanning takes after one change (M-11), on 10,000 nodes with 100,000 pods: `cargo bench --bench planner`.
 //! Times are kept here and never asserted.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a bench times single calls and says what it saw"
+)]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

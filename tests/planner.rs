@@ -1,6 +1,10 @@
 //! Planning again after every change (M-11).
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed; what it saw is told"
+)]
 
 #[path = "../fuzz/planner_walk.rs"]
 mod planner_walk;

@@ -180,7 +180,10 @@ mod tests {
             let slots = usize::try_from(rng.below(40)).unwrap_or(0);
             let mut draw = |most: u64| i64::try_from(rng.below(most)).unwrap_or(0) - 1;
             let mut rooms: Vec<i64> = (0..slots * 2).map(|_| draw(12)).collect();
-            let worth = |room: &[i64]| (room[0] % 4 != 3).then(|| room.iter().sum::<i64>() as f64);
+            let worth = |room: &[i64]| {
+                let sum = i32::try_from(room.iter().sum::<i64>()).unwrap();
+                (room[0] % 4 != 3).then(|| f64::from(sum))
+            };
             let mut worths: Vec<Option<f64>> = rooms.chunks(2).map(worth).collect();
             let mut tree = RoomTree::new(2, &rooms, &worths);
             for _ in 0..80 {

@@ -83,9 +83,9 @@ fn head(title: &str) -> String {
 }
 
 fn foot(out: &mut String) {
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<footer>Written by tetrapod {}. Times are UTC; point at a chart to read its values.</footer></body></html>\n",
+        "<footer>Written by tetrapod {}. Times are UTC; point at a chart to read its values.</footer></body></html>",
         env!("CARGO_PKG_VERSION")
     );
 }

@@ -107,7 +107,7 @@ fn group_rows(out: &mut String, id: &str, group: &str, nodes: &[&PackedNode], pa
 
 /// The sum of what the pods of a node hold.
 fn filled(node: &PackedNode) -> f64 {
-    node.pods.iter().map(|pod| share(pod)).sum()
+    node.pods.iter().map(share).sum()
 }
 
 fn share(pod: &PackedPod) -> f64 {

@@ -33,6 +33,40 @@ pub(super) fn front(points: &[(f64, f64)]) -> Vec<bool> {
     points.iter().map(|point| !beaten(point)).collect()
 }
 
+/// The lines and labels of both axes.
+fn grid(
+    out: &mut String,
+    floor: f64,
+    costs: &[f64],
+    x: &impl Fn(f64) -> f64,
+    y: &impl Fn(f64) -> f64,
+) {
+    for number in 0..=4_u32 {
+        let slo = floor + (1.0 - floor) * f64::from(number) / 4.0;
+        let (at, class) = (y(slo), if number == 0 { "base" } else { "grid" });
+        let _ = write!(
+            out,
+            "<line class=\"{class}\" x2=\"100%\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"tick\" y=\"{:.1}\">{}</text>",
+            at - 4.0,
+            percent(slo)
+        );
+    }
+    for value in costs {
+        let _ = write!(
+            out,
+            "<text class=\"tick\" x=\"{:.2}%\" y=\"{}\" text-anchor=\"middle\">${}</text>",
+            x(*value),
+            ABOVE + HEIGHT + 17.0,
+            plain(*value)
+        );
+    }
+    let _ = write!(
+        out,
+        "<text class=\"tick\" x=\"100%\" y=\"{}\" text-anchor=\"end\">cost of the run</text>",
+        ABOVE + HEIGHT + 34.0
+    );
+}
+
 /// The figure. The axis of the SLO starts below the least of the points, as few policies are near 0.
 pub(super) fn render(id: &str, points: &[Point]) -> String {
     let points: Vec<Point> = points
@@ -75,30 +109,7 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
         ABOVE + HEIGHT + BELOW,
         escape(&told.join("; "))
     );
-    for number in 0..=4_u32 {
-        let slo = floor + (1.0 - floor) * f64::from(number) / 4.0;
-        let (at, class) = (y(slo), if number == 0 { "base" } else { "grid" });
-        let _ = write!(
-            out,
-            "<line class=\"{class}\" x2=\"100%\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"tick\" y=\"{:.1}\">{}</text>",
-            at - 4.0,
-            percent(slo)
-        );
-    }
-    for value in &axis.at {
-        let _ = write!(
-            out,
-            "<text class=\"tick\" x=\"{:.2}%\" y=\"{}\" text-anchor=\"middle\">${}</text>",
-            x(*value),
-            ABOVE + HEIGHT + 17.0,
-            plain(*value)
-        );
-    }
-    let _ = write!(
-        out,
-        "<text class=\"tick\" x=\"100%\" y=\"{}\" text-anchor=\"end\">cost of the run</text>",
-        ABOVE + HEIGHT + 34.0
-    );
+    grid(&mut out, floor, &axis.at, &x, &y);
     let mut frontier: Vec<&Point> = points
         .iter()
         .zip(&best)

@@ -34,14 +34,13 @@ pub(super) fn charts(result: &SimResult, prefix: &str, palettes: &Palettes) -> V
         |name: &str, colour, values: Vec<f64>| vec![line((name.to_owned(), colour, values))];
     let ready = grouped(&series.ready, &palettes.workloads);
     let mut replicas: Vec<Line> = ready.into_iter().map(line).collect();
-    for (name, colour, values) in grouped(&series.replicas, &palettes.workloads) {
-        replicas.push(Line {
-            name: format!("{name}, wanted"),
-            colour,
-            faint: true,
-            values,
-        });
-    }
+    let wanted = grouped(&series.replicas, &palettes.workloads);
+    replicas.extend(wanted.into_iter().map(|(name, colour, values)| Line {
+        name: format!("{name}, wanted"),
+        colour,
+        faint: true,
+        values,
+    }));
     let nodes = grouped(&series.nodes, &palettes.groups);
     // What counts as u64 becomes a picture; beyond 2^53 a pixel is wider than the error.
     let queue = series
@@ -51,24 +50,7 @@ pub(super) fn charts(result: &SimResult, prefix: &str, palettes: &Palettes) -> V
         .collect();
     let queue = grouped::<f64>(&queue, &palettes.workloads);
     let arrivals = grouped(&series.arrivals, &palettes.workloads);
-    let mut used = vec![];
-    if series.gpu_utilisation.iter().any(|share| *share > 0.0) {
-        used.extend(single("GPU in use", 0, series.gpu_utilisation.clone()));
-    }
-    used.extend(single("CPU in use", 2, series.cpu_utilisation.clone()));
-    if series.fragmentation.iter().any(|share| *share > 0.0) {
-        used.push(Line {
-            name: "free GPUs on partly used nodes".to_owned(),
-            colour: 1,
-            faint: true,
-            values: series.fragmentation.clone(),
-        });
-    }
-    let pending = series
-        .pending
-        .iter()
-        .map(|value| f64::from(*value))
-        .collect();
+    let pending = series.pending.iter().map(|pods| f64::from(*pods));
     let mut all = vec![
         chart(
             "arrivals",
@@ -116,7 +98,7 @@ pub(super) fn charts(result: &SimResult, prefix: &str, palettes: &Palettes) -> V
             "Share of what is billed that bound pods request.",
             Form::Lines,
             Unit::Share,
-            used,
+            in_use(result),
         ),
         chart(
             "pending",
@@ -124,12 +106,37 @@ pub(super) fn charts(result: &SimResult, prefix: &str, palettes: &Palettes) -> V
             "Pods that wait for a node.",
             Form::Lines,
             Unit::Count,
-            single("pending pods", 5, pending),
+            single("pending pods", 5, pending.collect()),
         ),
     ];
     // A run of batch jobs has no requests.
     all.retain(|chart| !(chart.lines.is_empty() && ["Load", "Queue"].contains(&&*chart.title)));
     all
+}
+
+/// The lines of utilisation; what is 0 all along is left out.
+fn in_use(result: &SimResult) -> Vec<Line> {
+    let series = &result.series;
+    let lines = [
+        ("GPU in use", 0, false, &series.gpu_utilisation),
+        ("CPU in use", 2, false, &series.cpu_utilisation),
+        (
+            "free GPUs on partly used nodes",
+            1,
+            true,
+            &series.fragmentation,
+        ),
+    ];
+    lines
+        .into_iter()
+        .filter(|(name, _, _, values)| *name == "CPU in use" || values.iter().any(|v| *v > 0.0))
+        .map(|(name, colour, faint, values)| Line {
+            name: name.to_owned(),
+            colour,
+            faint,
+            values: values.clone(),
+        })
+        .collect()
 }
 
 /// Whether `result` spans more than a day, so that times need their dates.

@@ -58,7 +58,10 @@ pub(super) fn times(start: Timestamp, seconds: f64) -> Vec<(f64, String)> {
     let step = STEPS
         .into_iter()
         .find(|step| whole / step < MOST_TIME_TICKS)
-        .unwrap_or(STEPS[STEPS.len() - 1]);
+        .unwrap_or_else(|| {
+            let years = STEPS[STEPS.len() - 1];
+            years * (whole / (years * MOST_TIME_TICKS) + 1)
+        });
     let from = start.as_millis().div_euclid(1_000);
     let first = (from + step - 1).div_euclid(step) * step;
     let mut ticks = Vec::new();
