@@ -77,19 +77,25 @@ fn config() -> Config {
     config
 }
 
-/// A machine with 50,000 nodes: nine in ten are ready, the rest have an instance.
-fn machine() -> Machine {
-    let mut machine = Machine::new(1, config(), start());
+/// The cluster, one of its groups being updated now and then.
+fn cluster(updating: Option<usize>) -> Input {
     let mut cluster = HyperpodCluster::default();
     cluster.autoscaling_mode = Some(Name::from("Enable"));
     cluster.autoscaling_status = Some(Name::from("InService"));
     for group in 0..GROUPS {
         let mut record = InstanceGroup::default();
         record.name = name(format!("group-{group:04}"));
-        record.status = Name::from("InService");
+        let updates = updating == Some(group);
+        record.status = Name::from(if updates { "Updating" } else { "InService" });
         cluster.instance_groups.push(record);
     }
-    machine.handle(Input::Cluster(Box::new(cluster)), start());
+    Input::Cluster(Box::new(cluster))
+}
+
+/// A machine with 50,000 nodes: nine in ten are ready, the rest have an instance.
+fn machine() -> Machine {
+    let mut machine = Machine::new(1, config(), start());
+    machine.handle(cluster(None), start());
     let claims = (0..NODES).map(|n| claim(n, n % GROUPS)).collect();
     machine.handle(Input::Plan(AcceptedPlan::of(claims, start())), start());
     let mut number = 0;
@@ -175,9 +181,24 @@ fn steps(c: &mut Criterion) {
         let claims = vec![claim(70_000 + number, number % GROUPS)];
         Input::Plan(AcceptedPlan::of(claims, now))
     };
+    // A spot price has changed.
+    let repriced = |number: usize| {
+        let mut claim = claim(80_000 + number, number % GROUPS);
+        claim.cheapest.price = format!("1.{}", 1 + number % 8).parse().ok();
+        Input::Plan(AcceptedPlan::of(vec![claim], now))
+    };
+    let limits = config();
+    let limit = |number: usize| {
+        let mut config = limits.clone();
+        let cpus = format!("{}", 10_000_000 + number);
+        config.pools[number % POOLS].limits = [("cpu", cpus.parse().expect("a quantity"))]
+            .into_iter()
+            .collect();
+        Input::Config(Box::new(config))
+    };
     // Every iteration is about another node.
     type Make<'a> = &'a dyn Fn(usize) -> Input;
-    let inputs: [(&str, Make<'_>); 7] = [
+    let inputs: [(&str, Make<'_>); 10] = [
         ("tick", &|_| Input::Tick),
         ("a Node joins", &|n| event(9 + n * 10, KubeChange::Joined)),
         ("a node is ready", &|n| {
@@ -189,6 +210,11 @@ fn steps(c: &mut Criterion) {
         ("no capacity for a node", &failure),
         ("a page of 100 records", &page),
         ("a plan of one claim", &plan),
+        ("a plan with a new price", &repriced),
+        ("the record of 1,000 groups, one changed", &|n| {
+            cluster(Some(n % GROUPS))
+        }),
+        ("a pool's limit is changed", &limit),
     ];
     for (what, make) in inputs {
         // One machine takes all of them: a copy for each would measure the copy's caches.
@@ -204,7 +230,7 @@ fn steps(c: &mut Criterion) {
                     machine.handle(input, now);
                     black_box(drain(&mut machine))
                 },
-                BatchSize::SmallInput,
+                BatchSize::PerIteration,
             );
         });
     }
@@ -215,10 +241,11 @@ fn steps(c: &mut Criterion) {
     group.bench_function(format!("store, {} MiB", stored.len() >> 20), |b| {
         b.iter(|| black_box(serde_json::to_vec(&base).expect("a machine can be stored")))
     });
+    // A controller does not take its machine down before it begins.
     group.bench_function("resume", |b| {
-        b.iter(|| {
+        b.iter_with_large_drop(|| {
             let machine: Machine = serde_json::from_slice(&stored).expect("it was stored by us");
-            black_box(machine)
+            machine
         })
     });
     group.finish();

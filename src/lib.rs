@@ -79,10 +79,13 @@
 //! | 7 | [`verify`](mod@verify) | the independent checker |
 //! | 7 | [`explain`] | reason trees and their text |
 //! | 8 | [`scheduler`] | the facade: [`schedule`], and its steps one by one |
+//! | 9 | [`planner`] | plans again after every change, at a cost in proportion to it |
 //! | 9 | [`scaling`] | the pods tier: what KEDA and the HPA would set, and why |
 //! | 9 | [`disruption`] | which nodes may go, when, and in what order |
 //! | 9 | [`provisioning`] | keeps HyperPod's capacity coming: a state machine without I/O |
 //! | 10 | `sim` (feature) | worlds in virtual time |
+//! | 11 | `kit` (feature `proptest`) | strategies and invariants: test your own policy by properties |
+//! | 11 | `report` (feature) | pages that tell of simulated runs |
 //! | 11 | [`shapes`] | scenarios of known shapes and random ones |
 //!
 //! [`schedule`] and [`verify`](fn@verify) are what most callers need. The modules between are public so that their steps
@@ -105,7 +108,9 @@
 //!
 //! * `yaml`: [`manifest::Reader`] also takes YAML and gzip.
 //! * `sim`: a fake HyperPod in virtual time, and rehearsals of [`provisioning`] against it.
-//! * `cli`: the command `tetrapod`; turns `yaml` and `sim` on.
+//! * `proptest`: `kit`, with which others test their policies; turns `sim` on.
+//! * `report`: `report`, HTML pages of simulated runs; turns `sim` on.
+//! * `cli`: the command `tetrapod`; turns `yaml`, `sim` and `report` on.
 
 #![forbid(unsafe_code)]
 
@@ -113,11 +118,16 @@ pub mod base;
 pub mod disruption;
 pub mod explain;
 pub mod hyperpod;
+#[cfg(feature = "proptest")]
+pub mod kit;
 pub mod manifest;
 pub mod model;
 pub mod plan;
+pub mod planner;
 pub mod problem;
 pub mod provisioning;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod scaling;
 pub mod scheduler;
 pub mod shapes;

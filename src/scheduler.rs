@@ -24,6 +24,7 @@ use crate::explain::objects;
 use crate::explain::reason::Reason;
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
+use crate::model::instance_type::{InstanceType, Offering};
 use crate::model::resources::Name;
 use crate::plan::buffers::set_apart;
 use crate::plan::decode::{decode, totals};
@@ -65,6 +66,25 @@ impl Capacity {
         Self {
             classes,
             buffers: Buffers::new(snapshot),
+        }
+    }
+
+    /// Takes out the offerings for which `closed` holds, such as those that cannot be had at the moment
+    /// ([`Machine::unavailable`](crate::provisioning::Machine::unavailable)): plans then go round them.
+    pub fn close(&mut self, closed: impl Fn(&Name, &Offering) -> bool) {
+        for class in self.classes.values_mut() {
+            for entry in class
+                .types
+                .iter_mut()
+                .chain(class.by_pool.values_mut().flatten())
+            {
+                let InstanceType {
+                    name, offerings, ..
+                } = entry;
+                for offering in offerings {
+                    offering.available &= !closed(name, offering);
+                }
+            }
         }
     }
 

@@ -7,6 +7,10 @@
     reason = "a test that picks out what it is about"
 )]
 
+#[path = "provisioning_world/mod.rs"]
+mod provisioning_world;
+
+use provisioning_world::*;
 use serde_json::json;
 use tetrapod::base::time::{Span, Timestamp};
 use tetrapod::hyperpod::preflight::{Status, preflight};
@@ -14,144 +18,14 @@ use tetrapod::hyperpod::role::missing_actions;
 use tetrapod::model::instance_type::CapacityType;
 use tetrapod::model::price::Price;
 use tetrapod::model::resources::Name;
-use tetrapod::plan::PlannedClaim;
-use tetrapod::provisioning::config::{ClassConfig, Config, GroupConfig, PoolConfig};
-use tetrapod::provisioning::input::{KubeChange, KubeEvent, Listing, Removal};
+use tetrapod::provisioning::config::Config;
+use tetrapod::provisioning::input::{KubeChange, KubeEvent, Removal};
 use tetrapod::provisioning::node::Phase;
-use tetrapod::provisioning::output::{Notice, Unavailability};
+use tetrapod::provisioning::output::Unavailability;
 use tetrapod::provisioning::{Input, Machine, Output};
 use tetrapod::sim::hyperpod::{Fake, FakeGroup, Weather};
 use tetrapod::sim::pilot::Pilot;
 use tetrapod::{Snapshot, schedule};
-
-const TYPE: &str = "ml.c5.4xlarge";
-const PRICE: &str = "0.816";
-
-fn name(text: &str) -> Name {
-    Name::from(text)
-}
-
-fn start() -> Timestamp {
-    "2026-01-01T00:00:00Z".parse().unwrap()
-}
-
-fn minutes(count: i64) -> Span {
-    Span::from_secs(count * 60)
-}
-
-/// A group for each letter: one zone of that letter; capital letters buy spot.
-fn groups(letters: &str) -> Vec<FakeGroup> {
-    let group = |letter: char| {
-        let capacity_type = if letter.is_uppercase() {
-            CapacityType::Spot
-        } else {
-            CapacityType::OnDemand
-        };
-        FakeGroup::new(
-            format!("group-{letter}"),
-            vec![zone(letter)],
-            vec![name(TYPE)],
-            capacity_type,
-        )
-    };
-    letters.chars().map(group).collect()
-}
-
-fn zone(letter: char) -> Name {
-    Name::from(format!("us-east-1{}", letter.to_lowercase()))
-}
-
-fn config(letters: &str) -> Config {
-    let mut config = Config::default();
-    config.cluster_name = name("fake");
-    config.groups = groups(letters)
-        .into_iter()
-        .map(|g| GroupConfig::new(g.name, g.zones, g.instance_types))
-        .collect();
-    let all = config.groups.iter().map(|g| Name::clone(&g.name)).collect();
-    config.classes = vec![ClassConfig::new("class", all)];
-    config.pools = vec![PoolConfig::new("pool", "class")];
-    config.types.insert(
-        name(TYPE),
-        [("cpu", "16".parse().unwrap())].into_iter().collect(),
-    );
-    config
-}
-
-fn pilot(letters: &str) -> Pilot {
-    pilot_with(letters, config(letters), Weather::default())
-}
-
-fn pilot_with(letters: &str, config: Config, weather: Weather) -> Pilot {
-    let mut fake = Fake::new(1, groups(letters), weather, start());
-    for capacity_type in [CapacityType::OnDemand, CapacityType::Spot] {
-        fake.set_price(&name(TYPE), capacity_type, PRICE.parse().unwrap());
-    }
-    Pilot::new(Machine::new(1, config, start()), fake)
-}
-
-/// A claim for `pods` that tries the groups of `letters` in order.
-fn claim(letters: &str, pods: &[&str]) -> PlannedClaim {
-    let offering = |letter: char| {
-        let spot = letter.is_uppercase();
-        json!({"instanceType": TYPE, "zone": zone(letter), "price": PRICE.parse::<f64>().unwrap(),
-            "capacityType": if spot { "spot" } else { "on-demand" }, "instanceGroup": format!("group-{letter}")})
-    };
-    let offerings: Vec<_> = letters.chars().map(offering).collect();
-    serde_json::from_value(
-        json!({"nodePool": "pool", "pods": pods, "instanceTypes": [TYPE], "zones": [],
-        "capacityTypes": [], "cheapest": offerings[0], "fallbacks": offerings[1..]}),
-    )
-    .unwrap()
-}
-
-fn dry(pilot: &mut Pilot, letter: char, from: Timestamp, until: Timestamp) {
-    let capacity_type = if letter.is_uppercase() {
-        CapacityType::Spot
-    } else {
-        CapacityType::OnDemand
-    };
-    // Before the first step there is no limit.
-    let steps = vec![(from, 0), (until, u32::MAX)];
-    pilot
-        .fake
-        .set_capacity(&name(TYPE), &zone(letter), capacity_type, steps);
-}
-
-fn ready(pilot: &Pilot) -> usize {
-    pilot
-        .machine
-        .nodes()
-        .filter(|n| n.phase == Phase::Initialized)
-        .count()
-}
-
-fn adds(pilot: &Pilot) -> Vec<(Timestamp, String, Name)> {
-    let add = |(at, output): &(Timestamp, Output)| match output {
-        Output::Add { request, .. } => Some((
-            *at,
-            request.body.nodes_to_add[0].instance_group_name.to_string(),
-            Name::clone(&request.client_token),
-        )),
-        _ => None,
-    };
-    pilot.trace.iter().filter_map(add).collect()
-}
-
-fn deletes(pilot: &Pilot) -> usize {
-    let is_delete = |(_, output): &&(Timestamp, Output)| matches!(output, Output::Delete { .. });
-    pilot.trace.iter().filter(is_delete).count()
-}
-
-fn notices<'a>(pilot: &'a Pilot, reason: &'a str) -> impl Iterator<Item = &'a Notice> {
-    pilot
-        .trace
-        .iter()
-        .filter_map(move |(_, output)| match output {
-            Output::Notice(notice) if notice.reason == reason => Some(notice),
-            _ => None,
-        })
-}
 
 fn sample() -> Snapshot {
     let groups: Vec<_> = ["a", "b"]
@@ -620,45 +494,4 @@ fn row_18_decisions_carry_reason_and_rule_and_their_trace_replays() {
         serde_json::to_string(&trace).unwrap(),
         serde_json::to_string(&run()).unwrap()
     );
-}
-
-#[test]
-fn a_replacement_that_only_a_listing_shows_is_followed_h29() {
-    let mut pilot = pilot("a");
-    pilot.plan(vec![claim("a", &["ns/p"])]);
-    pilot.run(start().plus(minutes(10)), |p| ready(p) == 1);
-    let mut record = pilot.fake.list()[0].clone();
-    record.instance_id = Some(name("i-new"));
-    let now = pilot.now().plus(Span::from_secs(1));
-    let listing = Listing::new(now, vec![record], true);
-    pilot.machine.handle(Input::Listing(listing), now);
-    let node = pilot.machine.nodes().next().unwrap();
-    assert_eq!(node.instance_id.as_deref(), Some("i-new"));
-    assert!(node.is_in_flight() && !node.joined, "it starts anew");
-    assert!(pilot.machine.by_instance_id("i-new").is_some());
-}
-
-#[test]
-fn requests_keep_to_five_entries_and_fifty_nodes_h25() {
-    let letters = "abcdefgh";
-    let mut pilot = pilot(letters);
-    let many = |letter: char, count: usize| {
-        let pods: Vec<String> = (0..count).map(|n| format!("ns/{letter}-{n}")).collect();
-        let claims = pods.iter().map(|pod| claim(&letter.to_string(), &[pod]));
-        claims.collect::<Vec<_>>()
-    };
-    let mut claims: Vec<_> = letters.chars().flat_map(|letter| many(letter, 3)).collect();
-    claims.extend((0..120).map(|n| claim("a", &[&format!("big/{n}")])));
-    pilot.plan(claims);
-    let mut nodes = 0;
-    for (_, output) in &pilot.trace {
-        if let Output::Add { request, .. } = output {
-            let entries = &request.body.nodes_to_add;
-            let count: u32 = entries.iter().map(|e| e.increment_target_count_by).sum();
-            assert!(entries.len() <= 5 && count <= 50, "{entries:?}");
-            nodes += count;
-        }
-    }
-    assert_eq!(nodes, 8 * 3 + 120);
-    assert!(pilot.fake.violations().is_empty());
 }

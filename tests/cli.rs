@@ -94,6 +94,38 @@ fn the_readme_shows_what_its_first_command_prints() {
 }
 
 #[test]
+fn the_readme_shows_the_simulated_day_and_its_json_has_every_policy() {
+    let output = tetrapod(&["simulate", "examples/llm-day"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let output = out(&output);
+    let readme = include_str!("../README.md");
+    let section = readme.split("## Simulate a day").nth(1).unwrap();
+    let shown = section.split("```text\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    assert!(
+        shown == output,
+        "paste this into the text block of that section:\n{output}"
+    );
+    let one = tetrapod(&[
+        "simulate",
+        "examples/llm-day",
+        "--policy",
+        "spot",
+        "-o",
+        "json",
+        "--check",
+    ]);
+    let runs = json(&one)["runs"].clone();
+    assert_eq!(runs.as_array().unwrap().len(), 1);
+    assert_eq!(runs[0]["policy"], "spot");
+    let totals = &runs[0]["totals"];
+    assert_eq!(totals["requestsArrived"], totals["requestsServed"]);
+    let unknown = tetrapod(&["simulate", "examples/llm-day", "--policy", "none"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(err(&unknown).contains("on-demand, spot, headroom"));
+}
+
+#[test]
 fn the_json_of_a_plan_passes_check_and_an_altered_one_fails_with_1() {
     let output = tetrapod(&["plan", EXAMPLE, "--output", "json", "--quiet"]);
     assert_eq!(output.status.code(), Some(0));

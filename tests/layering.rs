@@ -22,10 +22,13 @@ const FLOORS: &[(&str, u32)] = &[
     ("verify", 7),
     ("explain", 7),
     ("scheduler", 8),
+    ("planner", 9),
     ("disruption", 9),
     ("provisioning", 9),
     ("scaling", 9),
     ("sim", 10),
+    ("kit", 11),
+    ("report", 11),
     ("shapes", 11),
 ];
 

@@ -4,6 +4,11 @@
 //! With `TETRAPOD_CORPUS` the scenarios of a whole folder whose names begin with `preferences` are compared as well.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    reason = "small random numbers, and a test reads its environment"
+)]
 
 mod binder;
 mod toy;

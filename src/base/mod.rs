@@ -11,5 +11,6 @@
 pub mod bitset;
 pub mod hash;
 pub mod index;
+mod rfc3339;
 pub mod rng;
 pub mod time;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::rfc3339;
+
 /// A point in time: milliseconds since the Unix epoch, UTC. Read and written as RFC 3339; finer digits are cut off.
 /// Every operation stays within what that form can express, about the years -9999 to 9999.
 ///
@@ -58,6 +60,9 @@ pub struct TimeError {
 impl FromStr for Timestamp {
     type Err = TimeError;
     fn from_str(text: &str) -> Result<Self, TimeError> {
+        if let Some(millis) = rfc3339::read(text.as_bytes()) {
+            return Ok(Self(millis));
+        }
         text.parse::<jiff::Timestamp>()
             .map(|t| Self(t.as_millisecond()))
             .map_err(|_| TimeError {
@@ -69,6 +74,11 @@ impl FromStr for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((text, length)) = rfc3339::write(self.0)
+            && let Some(Ok(text)) = text.get(..length).map(std::str::from_utf8)
+        {
+            return f.write_str(text);
+        }
         let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
         write!(f, "{time}")
     }
@@ -82,7 +92,17 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(de::Error::custom)
+        struct Text;
+        impl de::Visitor<'_> for Text {
+            type Value = Timestamp;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an RFC 3339 time")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        d.deserialize_str(Text)
     }
 }
 

@@ -108,7 +108,7 @@ fn use_reservation(after: &mut Snapshot, replacement: &PlannedClaim) {
 }
 
 /// The node and the NodeClaim that a planned claim becomes, initialized; `None` if its pool or type does not exist.
-fn launched(
+pub(crate) fn launched(
     snapshot: &Snapshot,
     capacity: &Capacity,
     planned: &PlannedClaim,

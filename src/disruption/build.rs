@@ -249,23 +249,7 @@ impl<'c, 'a> Builder<'c, 'a> {
                 .iter()
                 .map(|option| cluster.offering(option))
                 .collect();
-            claim
-                .instance_types
-                .retain(|name| allowed.iter().any(|(kind, _)| kind.name == *name));
-            claim
-                .zones
-                .retain(|zone| allowed.iter().any(|(_, o)| o.zone == *zone));
-            claim
-                .capacity_types
-                .retain(|kind| allowed.iter().any(|(_, o)| o.capacity_type == *kind));
-            claim.fallbacks.retain(|fallback| {
-                allowed.iter().any(|(kind, o)| {
-                    kind.name == fallback.instance_type
-                        && o.zone == fallback.zone
-                        && o.capacity_type == fallback.capacity_type
-                        && o.reservation_id == fallback.reservation_id
-                })
-            });
+            claim.narrow(&allowed);
         }
         claims
     }

@@ -12,12 +12,13 @@ use super::framing::Broken;
 use super::limits::Limits;
 use super::{
     Input, Skipped, hpa, hyperpod, karpenter, keda, node, pod, pod_text, policy, samples, scale,
-    storage, tetrapod,
+    simulation, storage, tetrapod,
 };
 use crate::base::hash::FastMap;
 use crate::model::cluster::Snapshot;
 use crate::model::pod::Pod;
 use crate::model::resources::Name;
+use crate::model::simulation::Simulation;
 use crate::model::workload::WorkloadKind;
 
 /// The kind of the items of a list whose items do not state it.
@@ -33,6 +34,7 @@ pub(super) struct Collector {
     pub(super) limits: Limits,
     pub(super) skip_invalid: bool,
     pub(super) snapshot: Snapshot,
+    simulations: Vec<Simulation>,
     pub(super) context: Context,
     skipped: Skipped,
     faults: Vec<Fault>,
@@ -52,6 +54,7 @@ impl Collector {
             limits: Limits::default(),
             skip_invalid: false,
             snapshot: Snapshot::default(),
+            simulations: Vec::new(),
             context: Context::default(),
             skipped: Skipped::default(),
             faults: Vec::new(),
@@ -263,6 +266,12 @@ impl Collector {
                 let read = self.read(value, kind, place, false, tetrapod::instance_types);
                 self.snapshot.instance_types.extend(read);
             }
+            ("tetrapod", "Simulation") => {
+                let read = self.read(value, kind, place, false, simulation::simulation);
+                let source = Name::from(self.source.as_str());
+                self.simulations
+                    .extend(read.map(|read| Simulation { source, ..read }));
+            }
             ("tetrapod", "Options") => self.options(value),
             _ => self.skipped.count_kind(api_version, kind),
         }
@@ -404,6 +413,7 @@ impl Collector {
         skipped.fields = self.context.unknown.into_inner();
         Ok(Input {
             snapshot,
+            simulations: self.simulations,
             skipped,
             left_out: self.faults,
             left_out_more: self.more,

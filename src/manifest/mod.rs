@@ -47,6 +47,7 @@ mod policy;
 mod requirement;
 mod samples;
 mod scale;
+mod simulation;
 mod snapshot;
 mod storage;
 mod syntax;
@@ -61,6 +62,7 @@ pub use fault::{Fault, InputError};
 pub use limits::Limits;
 
 use crate::model::cluster::Snapshot;
+use crate::model::simulation::Simulation;
 use collect::Collector;
 use framing::{Broken, Framer};
 
@@ -96,6 +98,8 @@ impl Skipped {
 pub struct Input {
     /// The snapshot. Without a stated time, `options.now` is the newest time found in the input (M-17).
     pub snapshot: Snapshot,
+    /// Simulations.
+    pub simulations: Vec<Simulation>,
     /// What was skipped.
     pub skipped: Skipped,
     /// With [`Reader::skip_invalid`]: why objects were left out (M-16).

@@ -33,6 +33,7 @@ pub mod requirement;
 pub mod resources;
 #[cfg(test)]
 mod round_trip;
+pub mod simulation;
 pub mod taint;
 pub mod volume;
 pub mod workload;

@@ -20,7 +20,7 @@ use super::node::{Condition, Node};
 use super::node_claim::NodeClaim;
 use super::node_pool::{Budget, ConsolidationPolicy, NodeClassRef, NodePool};
 use super::options::{
-    Effort, FeatureGates, LimitGroup, MinValuesPolicy, Options, PreferencePolicy, Quotas,
+    Effort, FeatureGates, Forecast, LimitGroup, MinValuesPolicy, Options, PreferencePolicy, Quotas,
 };
 use super::overlay::{NodeOverlay, PriceChange};
 use super::pod::{
@@ -413,6 +413,7 @@ fn options() -> Options {
         eviction_cost: price("0.01"),
         node_start_time: Span::from_secs(90),
         gang_restart_cost: price("7"),
+        forecast: vec![Forecast::new("pool", time(200).unwrap(), 3)],
         allow_spot: false,
         allow_arm64: true,
     }

@@ -12,6 +12,7 @@ use super::topology::assign::Base;
 use super::topology::domains::{Domains, Key, node_counts};
 use super::topology::places::shapes;
 use super::topology::rules::{Kind, Rules};
+use super::units::Units;
 use super::{
     Class, ClassId, NodeId, NodeRow, OptionId, Problem, StockId, StockKind, Symbols, nodes,
     selectors::suited,
@@ -90,6 +91,37 @@ pub struct Between {
     pub standing: IxVec<NodeId, Vec<Standing>>,
 }
 
+impl Between {
+    /// Whether there is no rule at all.
+    #[inline]
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Whether pods of `class` have or fall under no rule.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self, class: ClassId) -> bool {
+        self.is_idle() || (self.owned[class].is_empty() && self.member[class].is_empty())
+    }
+
+    /// Whether a node of `new` stands in the same domains as one of `old`, as far as rules of and about `class` look.
+    #[must_use]
+    pub fn same_domains(&self, class: ClassId, old: OptionId, new: OptionId) -> bool {
+        let same = |number: &u32| {
+            let rule = &self.rules[*number as usize];
+            rule.key.is_none_or(|key| {
+                let options = &self.keys[key].options;
+                options[old] == options[new]
+                    && rule.counts_for.contains(old) == rule.counts_for.contains(new)
+            })
+        };
+        let owned = &self.owned[class];
+        owned.iter().chain(&self.member[class]).all(same)
+    }
+}
+
 /// A snapshot compiled for questions about its nodes.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -103,6 +135,10 @@ pub struct WhatIf {
     pub class_of: Vec<Option<ClassId>>,
     /// Rules between pods.
     pub between: Between,
+    /// The same rules in words: which of them a pod that comes later falls under.
+    pub rules: Rules,
+    /// What the integers of resources mean.
+    pub units: Units,
     /// What each node uses of limits: given back when it goes (D-38).
     pub uses: IxVec<NodeId, Vec<(StockId, i128)>>,
     /// Position of each movable pod of the snapshot in Karpenter's queue (S-61): CPU descending, memory descending, oldest
@@ -237,6 +273,8 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         symbols,
         class_of,
         between,
+        rules,
+        units,
         uses,
     }
 }

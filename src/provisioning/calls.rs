@@ -1,19 +1,14 @@
-//! Calls of the API: requests within its limits, client tokens, repetitions, answers (H-25, H-26).
+//! Calls of the API: requests within its limits, client tokens, repetitions (H-25, H-26).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::{
-    AddAnswer, AddRequest, CallError, DeleteAnswer, DeleteRequest, FailedAdd, InstanceStatus,
-    MAX_DELETES, Outcome, TOKEN_HOURS,
-};
+use super::api::{AddRequest, CallError, DeleteRequest, MAX_DELETES, Outcome, TOKEN_HOURS};
 use super::ids::{CallId, NodeId, OfferingId};
-use super::life::Failure;
 use super::machine::{Machine, Timer};
-use super::node::{Deletion, Phase};
-use super::offers::Scope;
-use super::output::{Launch, Output, Unavailability};
+use super::node::Deletion;
+use super::output::{Launch, Output};
 use crate::base::time::{Span, Timestamp};
 use crate::model::resources::Name;
 use crate::plan::scaling::{MAX_ENTRIES, MAX_NODES};
@@ -34,6 +29,9 @@ pub(super) struct Call {
     pub(super) tries: u32,
     /// Whether it is out; else it waits to be sent.
     pub(super) sent: bool,
+    /// Whether it may have taken effect although no answer says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) doubt: bool,
     /// When it is sent again.
     pub(super) due: Timestamp,
 }
@@ -112,7 +110,7 @@ impl Machine {
         }
     }
 
-    fn send_add(&mut self, entries: Vec<Entry>) {
+    pub(super) fn send_add(&mut self, entries: Vec<Entry>) {
         let id = CallId(self.state.next_call.next());
         let now = self.state.now;
         self.state.calls.insert(
@@ -122,13 +120,14 @@ impl Machine {
                 first: now,
                 tries: 0,
                 sent: false,
+                doubt: false,
                 due: now,
             },
         );
         self.send(id);
     }
 
-    fn arm_call(&mut self, id: CallId, at: Timestamp) {
+    pub(super) fn arm_call(&mut self, id: CallId, at: Timestamp) {
         let at = self.after(at);
         if let Some(call) = self.state.calls.get_mut(&id) {
             self.index.timers.remove(&(call.due, Timer::Call(id)));
@@ -229,6 +228,7 @@ impl Machine {
                     first: now,
                     tries: 0,
                     sent: false,
+                    doubt: false,
                     due: now,
                 },
             );
@@ -300,263 +300,9 @@ impl Machine {
         self.release();
     }
 
-    fn take_call(&mut self, id: CallId) -> Option<Call> {
+    pub(super) fn take_call(&mut self, id: CallId) -> Option<Call> {
         let call = self.state.calls.remove(&id)?;
         self.index.timers.remove(&(call.due, Timer::Call(id)));
         Some(call)
     }
-
-    /// Takes in what became of a call. What comes after the first answer means nothing.
-    pub(super) fn answer(&mut self, id: CallId, outcome: Outcome) {
-        let Some(call) = self.state.calls.get(&id) else {
-            self.state.ignored = self.state.ignored.saturating_add(1);
-            return;
-        };
-        let adds = matches!(call.what, What::Add(_));
-        match outcome {
-            Outcome::Added(answer) if adds => {
-                self.state.throttles = 0;
-                if let Some(call) = self.take_call(id) {
-                    self.added(call, answer);
-                }
-            }
-            Outcome::Deleted(answer) if !adds => {
-                self.state.throttles = 0;
-                if let Some(call) = self.take_call(id) {
-                    self.deleted(&call, answer);
-                }
-            }
-            Outcome::Failed(error) => self.call_failed(id, error),
-            Outcome::Added(_) | Outcome::Deleted(_) => {
-                self.state.ignored = self.state.ignored.saturating_add(1);
-            }
-        }
-    }
-
-    fn added(&mut self, call: Call, answer: AddAnswer) {
-        let What::Add(mut entries) = call.what else {
-            return;
-        };
-        for added in answer.successful {
-            if self.index.by_logical.contains_key(&added.node_logical_id) {
-                continue;
-            }
-            let fits = matching(
-                &entries,
-                &added.instance_group_name,
-                &added.availability_zones,
-                &added.instance_types,
-            );
-            let node = fits
-                .and_then(|at| entries.get_mut(at))
-                .and_then(|entry| (!entry.nodes.is_empty()).then(|| entry.nodes.remove(0)));
-            match node {
-                Some(node) => {
-                    self.accepted(node, &added.node_logical_id);
-                    if added.status == InstanceStatus::NotFound {
-                        self.vanished(node, "it was deleted before its request was answered");
-                    }
-                }
-                None => self.notice(
-                    true,
-                    "UnexpectedNode",
-                    "H-25",
-                    format!("instance group {}", added.instance_group_name),
-                    format!("{} was answered and not asked for", added.node_logical_id),
-                ),
-            }
-        }
-        for failed in answer.failed {
-            self.add_refused(&mut entries, &failed);
-        }
-        for node in entries.into_iter().flat_map(|entry| entry.nodes) {
-            self.fail_node(
-                node,
-                Failure::new(Scope::Offering, "AnswerIncomplete", "H-25")
-                    .saying("the answer neither accepts nor refuses it"),
-            );
-        }
-    }
-
-    fn add_refused(&mut self, entries: &mut [Entry], failed: &FailedAdd) {
-        let (scope, rule) = match &*failed.error_code {
-            "InstanceGroupNotFound" | "InvalidInstanceGroupStatus" => (Scope::Group, "H-36"),
-            _ if failed.message.to_ascii_lowercase().contains("capacity") => {
-                (Scope::Market, "H-32")
-            }
-            _ => (Scope::Offering, "H-25"),
-        };
-        for _ in 0..failed.failed_count {
-            let fits = matching(
-                entries,
-                &failed.instance_group_name,
-                &failed.availability_zones,
-                &failed.instance_types,
-            );
-            let Some(entry) = fits.and_then(|at| entries.get_mut(at)) else {
-                break;
-            };
-            if entry.nodes.is_empty() {
-                break;
-            }
-            let node = entry.nodes.remove(0);
-            self.fail_node(
-                node,
-                Failure::new(scope, "AddRefused", rule)
-                    .saying(format!("{}: {}", failed.error_code, failed.message)),
-            );
-        }
-    }
-
-    fn call_failed(&mut self, id: CallId, error: CallError) {
-        match error {
-            CallError::Throttled => {
-                self.state.throttles = self.state.throttles.saturating_add(1);
-                let policy = self.state.config.call_backoff;
-                let wait = policy.wait(self.state.throttles, &mut self.state.rng);
-                let gate = self.after(self.state.now.plus(wait));
-                if let Some(old) = self.state.gate.replace(gate) {
-                    self.index.timers.remove(&(old, Timer::Gate));
-                }
-                self.index.timers.insert((gate, Timer::Gate));
-                self.again(id);
-            }
-            CallError::Internal(_) | CallError::NoAnswer => self.again(id),
-            CallError::LimitExceeded(message) => self.refused(id, Scope::Type, "H-58", &message),
-            CallError::Refused(message) => self.refused(id, Scope::Offering, "H-25", &message),
-            CallError::NotFound(message) => self.refused(id, Scope::Group, "H-25", &message),
-        }
-    }
-
-    /// The call may be repeated. An add keeps its token, so that it cannot buy twice; nodes of a delete are asked for
-    /// again one by one, since each may have changed.
-    fn again(&mut self, id: CallId) {
-        let policy = self.state.config.call_backoff;
-        let Some(call) = self.state.calls.get_mut(&id) else {
-            return;
-        };
-        match call.what {
-            What::Add(_) => {
-                call.sent = false;
-                let wait = policy.wait(call.tries, &mut self.state.rng);
-                let at = self.state.now.plus(wait);
-                let at = self.state.gate.map_or(at, |gate| at.max(gate));
-                self.arm_call(id, at);
-            }
-            What::Delete(_) => {
-                if let Some(Call {
-                    what: What::Delete(nodes),
-                    ..
-                }) = self.take_call(id)
-                {
-                    nodes.into_iter().for_each(|node| self.delete_later(node));
-                }
-            }
-        }
-    }
-
-    /// The call as a whole was refused. Whose fault that is shows when each entry is asked for by itself.
-    fn refused(&mut self, id: CallId, scope: Scope, rule: &'static str, message: &Name) {
-        let Some(call) = self.take_call(id) else {
-            return;
-        };
-        match call.what {
-            What::Add(entries) if entries.len() > 1 && !matches!(scope, Scope::Group) => {
-                let held = self.state.gate.is_some() || self.blocker().is_some();
-                for entry in entries {
-                    let blocked = self.state.offers.blocked(entry.offering, self.state.now);
-                    if !held && !matches!(blocked, Some(Unavailability::BackingOff(_))) {
-                        self.send_add(vec![entry]);
-                        continue;
-                    }
-                    // It has failed elsewhere meanwhile, or no call may be made now: its orders choose again.
-                    for node in entry.nodes {
-                        if let Some(order) = self.detach(node) {
-                            self.try_next(order);
-                        }
-                        self.gone(node);
-                    }
-                }
-            }
-            What::Add(entries) => {
-                for node in entries.into_iter().flat_map(|entry| entry.nodes) {
-                    self.fail_node(
-                        node,
-                        Failure::new(scope, "AddRefused", rule).saying(message.as_ref()),
-                    );
-                }
-            }
-            What::Delete(nodes) => {
-                self.notice(
-                    true,
-                    "DeleteRefused",
-                    "H-26",
-                    id.to_string(),
-                    message.as_ref().to_owned(),
-                );
-                nodes.into_iter().for_each(|node| self.delete_later(node));
-            }
-        }
-    }
-
-    /// An add that was never answered can no longer be repeated: its nodes may exist or not.
-    fn lose(&mut self, id: CallId) {
-        let Some(call) = self.take_call(id) else {
-            return;
-        };
-        let What::Add(entries) = call.what else {
-            return;
-        };
-        for id in entries.into_iter().flat_map(|entry| entry.nodes) {
-            self.fail_node(
-                id,
-                Failure::new(Scope::Offering, "AnswerLost", "H-25")
-                    .saying("its request was not answered while it could be repeated"),
-            );
-        }
-    }
-
-    fn deleted(&mut self, call: &Call, answer: DeleteAnswer) {
-        let What::Delete(nodes) = &call.what else {
-            return;
-        };
-        for logical in &answer.successful_node_logical_ids {
-            if let Some(id) = self.index.by_logical.get(logical).copied() {
-                self.deletion_accepted(id);
-            }
-        }
-        for failed in &answer.failed_node_logical_ids {
-            let Some(id) = self.index.by_logical.get(&failed.node_logical_id).copied() else {
-                continue;
-            };
-            if matches!(&*failed.code, "NodeLogicalIdNotFound" | "NodeIdNotFound") {
-                self.gone(id);
-            } else {
-                self.delete_later(id);
-            }
-        }
-        // Neither accepted nor refused.
-        for id in nodes {
-            if let Some(node) = self.state.nodes.get(id)
-                && matches!(node.deletion, Deletion::Asked(_))
-                && node.phase == Phase::Deleting
-            {
-                self.delete_later(*id);
-            }
-        }
-    }
-}
-
-/// The first entry with nodes left that an answer for `group`, `zones` and `types` can be about. Lists that an answer
-/// leaves out match anything.
-fn matching(entries: &[Entry], group: &Name, zones: &[Name], types: &[Name]) -> Option<usize> {
-    let fits = |asked: &[Name], answered: &[Name]| {
-        asked.is_empty() || answered.is_empty() || asked.iter().any(|a| answered.contains(a))
-    };
-    entries.iter().position(|entry| {
-        !entry.nodes.is_empty()
-            && entry.add.instance_group_name == *group
-            && fits(&entry.add.availability_zones, zones)
-            && fits(&entry.add.instance_types, types)
-    })
 }

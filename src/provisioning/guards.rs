@@ -1,6 +1,6 @@
 //! Guards: pool limits, shared limits, price caps, quotas, nodes in flight, the breaker (D-101).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,21 @@ impl Pool {
     }
 }
 
+/// Counts one more or one less of `key`; what there is none of has no entry.
+fn tally<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K, more: bool) {
+    let count = counts.get(&key).copied().unwrap_or(0);
+    let count = if more {
+        count.saturating_add(1)
+    } else {
+        count.saturating_sub(1)
+    };
+    if count == 0 {
+        counts.remove(&key);
+    } else {
+        counts.insert(key, count);
+    }
+}
+
 /// How many of `nodes` may fail before the breaker opens: 20 %, rounded up (D-101).
 pub(super) fn tolerated(nodes: u32) -> u32 {
     nodes.div_ceil(5)
@@ -107,17 +122,8 @@ impl Machine {
         let price = found.and_then(|o| o.price).unwrap_or(Price::ZERO);
         let name = found.map(|o| Name::clone(&o.instance_type));
         if let Some(name) = name {
-            let count = self.index.types.get(&name).copied().unwrap_or(0);
-            let count = if add {
-                count.saturating_add(1)
-            } else {
-                count.saturating_sub(1)
-            };
-            if count == 0 {
-                self.index.types.remove(&name);
-            } else {
-                self.index.types.insert(name, count);
-            }
+            tally(&mut self.index.types, name, add);
+            tally(&mut self.index.live, (offering, pool), add);
         }
         if let Some(pool) = self.pool_mut(pool) {
             if add {
@@ -132,9 +138,25 @@ impl Machine {
         }
     }
 
-    /// Counts all nodes anew: capacities or prices have changed.
+    /// The price of `offering` has changed from `old`. O(pools that have nodes of it).
+    pub(super) fn reprice(&mut self, offering: OfferingId, old: Option<Price>) {
+        let new = self.state.offers.get(offering).and_then(|o| o.price);
+        let femto = |price: Option<Price>| price.unwrap_or(Price::ZERO).as_femto();
+        let more = femto(new).saturating_sub(femto(old));
+        let all = (offering, PoolId(0))..=(offering, PoolId(u32::MAX));
+        for ((_, pool), count) in self.index.live.range(all) {
+            let pool = usize::try_from(pool.0).ok();
+            if let Some(pool) = pool.and_then(|at| self.state.pools.get_mut(at)) {
+                let more = more.saturating_mul(i128::from(*count));
+                pool.hourly = pool.hourly.saturating_add(more);
+            }
+        }
+    }
+
+    /// Counts all nodes anew: capacities have changed.
     pub(super) fn recount(&mut self) {
         self.index.types.clear();
+        self.index.live.clear();
         for pool in &mut self.state.pools {
             pool.usage = ResourceList::new();
             pool.hourly = 0;

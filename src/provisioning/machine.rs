@@ -7,13 +7,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::calls::Call;
 use super::conditions::{ClusterView, StatusDocument};
 use super::config::{Config, GroupConfig};
+use super::covers::Cover;
+use super::events::ClusterEvent;
 use super::guards::Pool;
 use super::ids::{CallId, Counter, NodeId, OfferingId, OrderId, PoolId};
 use super::input::Input;
 use super::ledger::Ledger;
 use super::node::{Deletion, Node};
 use super::offers::Offers;
-use super::orders::{Cover, Order};
+use super::orders::Order;
 use super::output::{Notice, Output, WakeReason};
 use super::records::Stranger;
 use crate::base::rng::Rng;
@@ -54,8 +56,6 @@ pub(super) struct State {
     pub(super) calls: BTreeMap<CallId, Call>,
     /// Pods with an order or a new node.
     pub(super) covers: BTreeMap<Name, Cover>,
-    /// Covers by a ready node, by when it became ready.
-    pub(super) ready_covers: BTreeSet<(Timestamp, Name)>,
     /// Kubernetes events of instances that no node is known to have yet.
     pub(super) strangers: BTreeMap<Name, Stranger>,
     /// Logical ids that are nobody's, with the listing that last showed them (H-9).
@@ -67,6 +67,9 @@ pub(super) struct State {
     pub(super) throttles: u32,
     /// Inputs that meant nothing: unknown events, answers to calls that are over.
     pub(super) ignored: u64,
+    /// The last events of unknown kinds, oldest first.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub(super) unknown: VecDeque<ClusterEvent>,
     pub(super) released: BTreeSet<Name>,
     pub(super) queue: VecDeque<Output>,
 }
@@ -97,8 +100,12 @@ pub(super) struct Index {
     pub(super) waiting: BTreeSet<PoolId>,
     /// Live nodes by type.
     pub(super) types: BTreeMap<Name, u32>,
+    /// Live nodes by offering and pool.
+    pub(super) live: BTreeMap<(OfferingId, PoolId), u32>,
     /// Positions of the configured groups.
     pub(super) groups: BTreeMap<Name, usize>,
+    /// Pods with a ready node, by when it became ready.
+    pub(super) ready_covers: BTreeSet<(Timestamp, Name)>,
 }
 
 impl Serialize for Machine {
@@ -133,7 +140,6 @@ impl Machine {
             nodes: BTreeMap::new(),
             calls: BTreeMap::new(),
             covers: BTreeMap::new(),
-            ready_covers: BTreeSet::new(),
             strangers: BTreeMap::new(),
             foreign: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -141,6 +147,7 @@ impl Machine {
             gate: None,
             throttles: 0,
             ignored: 0,
+            unknown: VecDeque::new(),
             released: BTreeSet::new(),
             queue: VecDeque::new(),
         });
@@ -182,8 +189,14 @@ impl Machine {
             if let Some(offering) = state.offers.get(node.offering) {
                 let name = Name::clone(&offering.instance_type);
                 *index.types.entry(name).or_default() += 1;
+                *index.live.entry((node.offering, node.pool)).or_default() += 1;
             }
         }
+        let ready = state.covers.iter().filter_map(|(pod, cover)| match cover {
+            Cover::Ready(at) => Some((*at, Name::clone(pod))),
+            Cover::Order(_) => None,
+        });
+        index.ready_covers = ready.collect();
         for (id, order) in &state.orders {
             if let Some(at) = order.retry_at() {
                 index.timers.insert((at, Timer::Order(*id)));

@@ -49,16 +49,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answers;
 pub mod api;
 mod backoff;
 mod calls;
 pub mod conditions;
 pub mod config;
+mod covers;
 pub mod events;
 mod exact;
+mod failure;
 mod guards;
 pub mod ids;
 pub mod input;
+mod instance;
 pub mod ledger;
 mod life;
 mod machine;
@@ -66,6 +70,7 @@ pub mod node;
 mod offers;
 mod orders;
 pub mod output;
+mod reconcile;
 mod records;
 mod removal;
 mod view;

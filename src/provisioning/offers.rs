@@ -10,6 +10,7 @@ use super::output::{Offering, Unavailability};
 use crate::base::rng::Rng;
 use crate::base::time::Timestamp;
 use crate::model::instance_type::CapacityType;
+use crate::model::price::Price;
 use crate::model::resources::Name;
 
 /// Instance type, capacity type, zone. Markets of one type stand together in this order, because a quota holds for all
@@ -96,8 +97,8 @@ impl Offers {
             .collect();
     }
 
-    /// The number of `offering`, and whether a newer price has replaced an old one.
-    pub(super) fn intern(&mut self, offering: &Offering) -> (OfferingId, bool) {
+    /// The number of `offering`, and the price that a newer one has replaced.
+    pub(super) fn intern(&mut self, offering: &Offering) -> (OfferingId, Option<Option<Price>>) {
         let group = match self.by_group.get(&offering.instance_group) {
             Some(id) => *id,
             None => {
@@ -129,12 +130,10 @@ impl Offers {
             }
         };
         if let Some(id) = self.by_offering.get(&(group, market)) {
-            let mut changed = false;
-            if let Some(entry) = at_mut(&mut self.entries, id.0) {
-                changed = entry.offering.price != offering.price;
-                entry.offering.price = offering.price;
-            }
-            return (*id, changed);
+            let entry = at_mut(&mut self.entries, id.0);
+            let changed = entry.filter(|entry| entry.offering.price != offering.price);
+            let old = changed.map(|e| std::mem::replace(&mut e.offering.price, offering.price));
+            return (*id, old);
         }
         let id = OfferingId(number(self.entries.len()));
         self.entries.push(Entry {
@@ -144,7 +143,7 @@ impl Offers {
             backoff: Backoff::default(),
         });
         self.by_offering.insert((group, market), id);
-        (id, false)
+        (id, None)
     }
 
     pub(super) fn get(&self, id: OfferingId) -> Option<&Offering> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::ClassConfig;
+use super::covers::{Cover, PLAN_AGE_MAX};
 use super::ids::{NodeId, OfferingId, OrderId, PoolId};
 use super::input::AcceptedPlan;
 use super::machine::{Machine, Timer};
@@ -17,8 +18,6 @@ use crate::plan::PlannedClaim;
 
 /// How often in a row a planner may try other offerings for the same pods at once.
 const RETURNS_AT_ONCE: u32 = 3;
-/// How long it is remembered that pods got a node, for plans made from older snapshots.
-const PLAN_AGE_MAX: Span = Span::from_secs(15 * 60);
 /// The longest an order waits to be tried again.
 const RETRY_MAX: Span = Span::from_secs(5 * 60);
 
@@ -31,6 +30,10 @@ pub(super) struct Order {
     pub(super) workloads: Vec<(Name, u32)>,
     /// In the order in which to try them.
     pub(super) options: Vec<OfferingId>,
+    /// Those tried since its pods were handed over last. Each is tried once; then the planner has the word again, who may
+    /// know others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) tried: Vec<OfferingId>,
     pub(super) step: Step,
     /// How often its pods were handed back in a row.
     #[serde(default)]
@@ -60,29 +63,12 @@ impl Order {
     }
 }
 
-/// What a pod has coming.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Cover {
-    /// An order.
-    Order(OrderId),
-    /// A node that became ready then.
-    Ready(Timestamp),
-}
-
 impl Machine {
     /// Makes orders of a plan's claims. Pods that have capacity coming already are left out, and a claim with no other
     /// pods is not bought.
     pub(super) fn accept(&mut self, plan: AcceptedPlan) {
         let now = self.state.now;
-        while let Some((at, pod)) = self.state.ready_covers.first().cloned() {
-            if now.since(at) < PLAN_AGE_MAX {
-                break;
-            }
-            self.state.ready_covers.pop_first();
-            if self.state.covers.get(&pod) == Some(&Cover::Ready(at)) {
-                self.state.covers.remove(&pod);
-            }
-        }
+        self.forget_old_covers();
         if now.since(plan.made_at) > PLAN_AGE_MAX {
             self.notice(
                 true,
@@ -99,7 +85,6 @@ impl Machine {
             }
             return;
         }
-        let mut repriced = false;
         for claim in plan.claims {
             let wanted = !claim.pods.is_empty();
             let (pods, returns) = self.uncovered(&claim.pods, plan.made_at);
@@ -130,8 +115,10 @@ impl Machine {
             }
             let mut options = Vec::with_capacity(offerings.len());
             for offering in &offerings {
-                let (id, changed) = self.state.offers.intern(offering);
-                repriced |= changed;
+                let (id, old_price) = self.state.offers.intern(offering);
+                if let Some(old) = old_price {
+                    self.reprice(id, old);
+                }
                 if !options.contains(&id) {
                     options.push(id);
                 }
@@ -139,7 +126,7 @@ impl Machine {
             let pool = self.intern_pool(&claim.node_pool);
             let id = OrderId(self.state.next_order.next());
             for pod in &pods {
-                self.state.covers.insert(Name::clone(pod), Cover::Order(id));
+                self.cover(pod, Cover::Order(id));
             }
             let workloads = shares(&pods, &plan.workloads);
             self.state.orders.insert(
@@ -149,6 +136,7 @@ impl Machine {
                     pods,
                     workloads,
                     options,
+                    tried: Vec::new(),
                     step: Step::Waiting,
                     returns,
                     quiet: returns > RETURNS_AT_ONCE,
@@ -156,37 +144,11 @@ impl Machine {
             );
             self.wait(id, pool);
         }
-        if repriced {
-            self.recount();
-        }
-    }
-
-    /// Those of `pods` that nothing is coming for, and how often they have been handed back; orders that only wait to be
-    /// tried again give theirs up.
-    fn uncovered(&mut self, pods: &[Name], made_at: Timestamp) -> (Vec<Name>, u32) {
-        let mut returns = 0;
-        let mut left = Vec::with_capacity(pods.len());
-        for pod in pods {
-            match self.state.covers.get(pod).copied() {
-                Some(Cover::Ready(at)) if at > made_at => {}
-                Some(Cover::Order(id)) => {
-                    if let Some(order) = self.state.orders.get(&id)
-                        && matches!(order.step, Step::HandedBack(_))
-                    {
-                        returns = returns.max(order.returns);
-                        self.drop_pod(id, pod);
-                        left.push(Name::clone(pod));
-                    }
-                }
-                Some(Cover::Ready(_)) | None => left.push(Name::clone(pod)),
-            }
-        }
-        (left, returns)
     }
 
     /// Takes `pod` out of an order; an order without pods ends, and its node becomes a spare one.
-    fn drop_pod(&mut self, id: OrderId, pod: &Name) {
-        self.state.covers.remove(pod);
+    pub(super) fn drop_pod(&mut self, id: OrderId, pod: &Name) {
+        self.uncover(pod);
         let Some(order) = self.state.orders.get_mut(&id) else {
             return;
         };
@@ -215,19 +177,6 @@ impl Machine {
             Step::Launched(_) => {}
         }
         Some(order)
-    }
-
-    pub(super) fn withdraw(&mut self, pods: &[Name]) {
-        for pod in pods {
-            match self.state.covers.get(pod).copied() {
-                Some(Cover::Order(id)) => self.drop_pod(id, pod),
-                Some(Cover::Ready(at)) => {
-                    self.state.covers.remove(pod);
-                    self.state.ready_covers.remove(&(at, Name::clone(pod)));
-                }
-                None => {}
-            }
-        }
     }
 
     fn no_longer_waits(&mut self, id: OrderId, pool_id: PoolId) {
@@ -302,6 +251,10 @@ impl Machine {
         let mut chosen = None;
         for option in order.options.iter().copied() {
             match self.refusal(pool, option) {
+                None if order.tried.contains(&option) => {
+                    let until = self.state.now.plus(RETRY_MAX);
+                    without.push((option, Unavailability::BackingOff(until)));
+                }
                 None => {
                     chosen = Some(option);
                     break;
@@ -373,6 +326,7 @@ impl Machine {
         let pool = order.pool;
         let fallback = order.options.first() != Some(&option);
         order.step = Step::Launched(node_id);
+        order.tried.push(option);
         let mut node = Node::new(node_id, Some(id), pool, option, now);
         node.pods.clone_from(&order.pods);
         self.state.nodes.insert(node_id, node);
@@ -421,12 +375,13 @@ impl Machine {
         let retry_at = if closed {
             self.end_order(id);
             for pod in &pods {
-                self.state.covers.remove(pod);
+                self.uncover(pod);
             }
             None
         } else {
             if let Some(order) = self.state.orders.get_mut(&id) {
                 order.step = Step::HandedBack(retry);
+                order.tried.clear();
                 order.returns = order.returns.saturating_add(1);
                 quiet = std::mem::take(&mut order.quiet);
             }
@@ -469,11 +424,16 @@ impl Machine {
             return;
         };
         for pod in &order.pods {
-            self.state
-                .covers
-                .insert(Name::clone(pod), Cover::Ready(now));
-            self.state.ready_covers.insert((now, Name::clone(pod)));
+            self.cover(pod, Cover::Ready(now));
         }
+    }
+
+    /// The order's node went for a reason that is not its offering's: it may have the same again.
+    pub(super) fn try_again(&mut self, id: OrderId, offering: OfferingId) {
+        if let Some(order) = self.state.orders.get_mut(&id) {
+            order.tried.retain(|tried| *tried != offering);
+        }
+        self.try_next(id);
     }
 
     /// The order's node has failed: it tries the next offering.

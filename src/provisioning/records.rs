@@ -1,20 +1,15 @@
-//! What HyperPod and the configuration say: records of the cluster and its nodes, events, pools and classes.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! What HyperPod says: records of the cluster and its nodes, events.
 
 use serde::{Deserialize, Serialize};
 
 use super::api::{InstanceStatus, NodeRecord};
 use super::calls::What;
-use super::conditions::{self, ClusterView};
-use super::config::Config;
+use super::conditions::ClusterView;
 use super::events::{ClusterEvent, EventKind};
-use super::guards::Pool;
-use super::ids::{NodeId, PoolId};
+use super::ids::NodeId;
 use super::input::{KubeChange, KubeEvent, Listing};
 use super::machine::Machine;
 use super::node::{Deletion, Phase};
-use super::output::Output;
 use crate::base::time::{Span, Timestamp};
 use crate::hyperpod::enablement::Enablement;
 use crate::model::hyperpod::HyperpodCluster;
@@ -24,6 +19,8 @@ use crate::model::resources::Name;
 const STRANGER_MEMORY: Span = Span::from_secs(3600);
 /// How many of them.
 const STRANGER_CHANGES: usize = 16;
+/// How many events of unknown kinds are kept (M-19).
+const UNKNOWN_EVENTS: usize = 64;
 
 /// An instance that Kubernetes speaks of and HyperPod has not yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,39 +31,6 @@ pub(super) struct Stranger {
 }
 
 impl Machine {
-    /// Takes over pools, classes, groups and limits. O(nodes + pools).
-    pub(super) fn configure(&mut self, config: Config) {
-        for pool in &mut self.state.pools {
-            pool.configured = false;
-        }
-        for pool in &config.pools {
-            let id = self.intern_pool(&pool.name);
-            if let Some(known) = self.pool_mut(id) {
-                known.configured = true;
-                known.config = pool.clone();
-            }
-        }
-        self.state.config = config;
-        let config = &self.state.config;
-        let deleted = |key: &Name| {
-            let pools = config.pools.iter().filter(|pool| pool.deleted);
-            let classes = config.classes.iter().filter(|class| class.deleted);
-            pools
-                .map(|pool| release_key("NodePool", &pool.name))
-                .chain(classes.map(|class| release_key("HyperpodNodeClass", &class.name)))
-                .any(|of| of == *key)
-        };
-        self.state.released.retain(deleted);
-        self.index_groups();
-        self.recount();
-        // Patience may have changed.
-        let nodes: Vec<NodeId> = self.state.nodes.keys().copied().collect();
-        for id in nodes {
-            self.rearm(id);
-        }
-        self.reconcile();
-    }
-
     /// `DescribeCluster`. O(groups), and O(nodes) where pools are being deleted.
     pub(super) fn describe(&mut self, record: &HyperpodCluster) {
         let state = Enablement::of(record);
@@ -101,101 +65,6 @@ impl Machine {
             self.notice(warning, "Autoscaling", "H-5", "cluster".to_owned(), text);
         }
         self.reconcile();
-    }
-
-    /// Brings statuses, deleted pools and finalizers in line with what is known.
-    fn reconcile(&mut self) {
-        let now = self.state.now;
-        let mut documents =
-            conditions::documents(&self.state.config, self.state.cluster.as_ref(), now);
-        let before: BTreeMap<_, _> = self
-            .state
-            .statuses
-            .iter()
-            .map(|d| ((d.kind.clone(), Name::clone(&d.name)), d))
-            .collect();
-        let mut changed = Vec::new();
-        for document in &mut documents {
-            let key = (document.kind.clone(), Name::clone(&document.name));
-            if conditions::carry_over(document, before.get(&key).copied()) {
-                changed.push(document.clone());
-            }
-        }
-        self.state.statuses = documents;
-        for document in changed {
-            self.emit(Output::Status(document));
-        }
-        if self.blocker().is_some() {
-            return;
-        }
-        let closed: BTreeSet<PoolId> = (0..)
-            .zip(&self.state.pools)
-            .filter(|(_, pool)| pool.is_closed())
-            .map(|(id, _)| PoolId(id))
-            .collect();
-        if closed.is_empty() {
-            return;
-        }
-        let orders: Vec<_> = self
-            .state
-            .orders
-            .iter()
-            .filter(|(_, order)| closed.contains(&order.pool))
-            .map(|(id, order)| (*id, order.retry_at()))
-            .collect();
-        let nodes: Vec<NodeId> = self
-            .state
-            .nodes
-            .values()
-            .filter(|node| closed.contains(&node.pool) && !node.is_leaving())
-            .map(|node| node.id)
-            .collect();
-        for id in nodes {
-            if self.detach(id).is_none() {
-                self.replan_node(id);
-            }
-            self.leave(id, "its NodePool is being deleted (row 17)", None);
-        }
-        // In line they find their pool closed and go back to the planner.
-        for (id, retry) in orders {
-            if let Some(at) = retry {
-                self.index
-                    .timers
-                    .remove(&(at, super::machine::Timer::Order(id)));
-            }
-            self.try_next(id);
-        }
-        self.release();
-    }
-
-    /// Lets finalizers go of deleted pools without nodes and of deleted classes that no pool refers to (row 17).
-    pub(super) fn release(&mut self) {
-        let pools: Vec<Name> = self
-            .state
-            .pools
-            .iter()
-            .filter(|pool| pool.config.deleted && pool.live == 0)
-            .map(|pool| Name::clone(&pool.config.name))
-            .collect();
-        let classes = self.state.config.classes.iter().filter(|class| {
-            class.deleted
-                && !self
-                    .state
-                    .pools
-                    .iter()
-                    .any(|pool| refers(pool, &class.name))
-        });
-        let classes: Vec<Name> = classes.map(|class| Name::clone(&class.name)).collect();
-        for (kind, names) in [("NodePool", pools), ("HyperpodNodeClass", classes)] {
-            for name in names {
-                if self.state.released.insert(release_key(kind, &name)) {
-                    self.emit(Output::Release {
-                        kind: kind.into(),
-                        name,
-                    });
-                }
-            }
-        }
     }
 
     /// A page of `ListClusterNodes`. O(records x log nodes).
@@ -424,6 +293,10 @@ impl Machine {
         match kind {
             EventKind::Unknown => {
                 self.state.ignored = self.state.ignored.saturating_add(1);
+                if self.state.unknown.len() == UNKNOWN_EVENTS {
+                    self.state.unknown.pop_front();
+                }
+                self.state.unknown.push_back(event.clone());
                 return;
             }
             EventKind::Group | EventKind::Cluster => {
@@ -506,12 +379,4 @@ impl Machine {
         }
         self.unbind(id);
     }
-}
-
-fn release_key(kind: &str, name: &Name) -> Name {
-    Name::from(format!("{kind}/{name}"))
-}
-
-fn refers(pool: &Pool, class: &Name) -> bool {
-    pool.config.node_class == *class && (pool.live > 0 || (pool.configured && !pool.config.deleted))
 }

@@ -1,10 +1,10 @@
 //! How nodes go: drained first, then deleted, then forgotten.
 
+use super::covers::Cover;
 use super::ids::NodeId;
 use super::input::Removal;
 use super::machine::{Machine, Timer};
 use super::node::{Deletion, Phase};
-use super::orders::Cover;
 use super::output::Output;
 use crate::base::time::Timestamp;
 use crate::model::resources::Name;
@@ -23,8 +23,9 @@ impl Machine {
             return;
         }
         for id in &removal.nodes {
-            if let Some(order) = self.detach(*id) {
-                self.try_next(order);
+            let offering = self.state.nodes.get(id).map(|node| node.offering);
+            if let Some((order, offering)) = self.detach(*id).zip(offering) {
+                self.try_again(order, offering);
             }
             self.leave(*id, &removal.why, None);
         }
@@ -203,9 +204,8 @@ impl Machine {
         self.state.offers.give_up(node.offering, id);
         self.count(node.pool, node.offering, false);
         for pod in &node.pods {
-            if let Some(Cover::Ready(at)) = self.state.covers.get(pod).copied() {
-                self.state.covers.remove(pod);
-                self.state.ready_covers.remove(&(at, Name::clone(pod)));
+            if let Some(Cover::Ready(_)) = self.state.covers.get(pod) {
+                self.uncover(pod);
             }
         }
         self.release();

@@ -1,6 +1,7 @@
 //! What can be read off the machine between inputs.
 
 use super::conditions::StatusDocument;
+use super::events::ClusterEvent;
 use super::ids::NodeId;
 use super::ledger::Ledger;
 use super::machine::Machine;
@@ -90,6 +91,11 @@ impl Machine {
     #[must_use]
     pub fn ignored(&self) -> u64 {
         self.state.ignored
+    }
+
+    /// The last 64 events of unknown kinds, oldest first (M-19).
+    pub fn unknown_events(&self) -> impl Iterator<Item = &ClusterEvent> {
+        self.state.unknown.iter()
     }
 
     /// Logical ids in managed groups that are not the machine's (H-9).

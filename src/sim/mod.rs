@@ -5,6 +5,8 @@
 //! step. They stand above `provisioning` because they use its vocabulary of requests, answers and events; the fake uses
 //! nothing else of it.
 
+mod exact;
 pub mod hyperpod;
 pub mod pilot;
 pub mod rehearse;
+pub mod world;

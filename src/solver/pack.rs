@@ -8,7 +8,7 @@ use super::dual;
 use super::prefer;
 use super::reduce;
 use super::score::{Ranks, Score};
-use super::search::{Budget, search, within_stocks};
+use super::search::{Budget, search};
 use super::settle::settle;
 use super::{Group, Outcome};
 use crate::base::bitset::BitSet;
@@ -23,14 +23,8 @@ use crate::problem::{ClassId, Problem};
 /// the first constructions, each of which takes O(distinct nodes x candidates x classes).
 pub fn solve(problem: &Problem, effort: Effort) -> Outcome {
     let mut outcome = pack(problem, effort, true);
-    let plain = outcome.clone();
     prefer::prefer(problem, effort, &mut outcome);
-    // Preferences buy nothing, and no limit either.
-    if within_stocks(problem, &outcome.groups) {
-        outcome
-    } else {
-        plain
-    }
+    outcome
 }
 
 /// As [`solve`], without preferences and without the lower bound, which is left at 0: for questions asked many times.

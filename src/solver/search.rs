@@ -467,7 +467,7 @@ fn pick(rng: &mut Rng, groups: &[Group], bought: &[usize], nodes: u64) -> Vec<us
 }
 
 /// Whether the new nodes of `groups` use no more of any stock than there is.
-pub(super) fn within_stocks(problem: &Problem, groups: &[Group]) -> bool {
+fn within_stocks(problem: &Problem, groups: &[Group]) -> bool {
     let mut left: Vec<i128> = problem.stocks.iter().map(|stock| stock.left).collect();
     let mut touched = vec![false; left.len()];
     for group in groups {

@@ -169,7 +169,9 @@ fn passes(value: Option<&str>, asked: &RequirementSpec) -> bool {
         Operator::NotIn => !listed,
         Operator::Exists => value.is_some(),
         Operator::DoesNotExist => value.is_none(),
-        other => panic!("{other} does not occur here"),
+        other @ (Operator::Gt | Operator::Lt | Operator::Gte | Operator::Lte) => {
+            panic!("{other} does not occur here")
+        }
     }
 }
 

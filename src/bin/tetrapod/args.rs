@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tetrapod::base::time::Timestamp;
+use tetrapod::base::time::{Span, Timestamp};
 use tetrapod::model::options::Effort;
 use tetrapod::shapes::Shape;
 
@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Preflight(PreflightArgs),
     /// Say what KEDA and the HPA would set, and why
     Scale(ScaleArgs),
+    /// Run pods and nodes in virtual time over a load: what it costs, who waits, and why
+    Simulate(SimulateArgs),
+    /// Tell of simulated runs in one HTML page that needs nothing but itself
+    Report(ReportArgs),
     /// Write a scenario of a known shape
     Generate(GenerateArgs),
     /// Rehearse provisioning against a fake HyperPod through seeded schedules of faults; exit 1 at the first that fails
@@ -191,6 +195,48 @@ pub(crate) struct ScaleArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Files and folders of one cluster with one Simulation document, or `-`; traces are looked for beside that document
+    #[arg(value_name = "INPUT", required_unless_present = "resume")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Seed of everything that is random
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Only this policy of the Simulation; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Vec<String>,
+    /// Keep the books of pods, nodes, requests and money at every event, and stop where they do not balance
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Write the listed events
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) events: Option<PathBuf>,
+    /// Write the series, one row per figure and moment
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) series: Option<PathBuf>,
+    /// Write a page with charts, which needs nothing but itself
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Store the whole run in this file, at --save-at or at the end; of several policies the last one's stays
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) save: Option<PathBuf>,
+    /// When to store it, since the start, such as 6h
+    #[arg(long, value_name = "SPAN", requires = "save", value_parser = crate::commands::simulate::span)]
+    pub(crate) save_at: Option<Span>,
+    /// Go on from a stored run
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["inputs", "policy", "seed", "check"])]
+    pub(crate) resume: Option<PathBuf>,
+    /// Leave out objects that cannot be read, after listing them, instead of refusing the input
+    #[arg(long)]
+    pub(crate) skip_invalid: bool,
+    /// Print the result and faults only
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
     /// diverse, preferences, ignore-preferences, identical, gpu, packed or estimator
     pub(crate) shape: Shape,
@@ -219,4 +265,14 @@ pub(crate) struct RehearseArgs {
     /// Stop and resume the machine at random points
     #[arg(long)]
     pub(crate) crash: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// What `simulate` printed with `--output json`, once or several times
+    #[arg(value_name = "RESULT.json", required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// File to write instead of standard output
+    #[arg(long, short = 'o', value_name = "FILE.html")]
+    pub(crate) output_file: Option<PathBuf>,
 }

@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         Command::Consolidate(args) => commands::consolidate::run(args),
         Command::Preflight(args) => commands::preflight::run(args),
         Command::Scale(args) => commands::scale::run(args),
+        Command::Simulate(args) => commands::simulate::run(args),
+        Command::Report(args) => commands::report::run(args),
         Command::Generate(args) => commands::generate::run(args),
         Command::Rehearse(args) => commands::rehearse::run(args),
     };

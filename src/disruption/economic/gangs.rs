@@ -20,6 +20,7 @@ const BLOCKS: [&str; 2] = [
 
 /// Nodes that hold pods of the same gangs.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Company {
     /// The nodes.
     pub slots: Vec<Slot>,

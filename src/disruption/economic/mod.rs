@@ -1,7 +1,7 @@
 //! Our own policy: the whole cluster at once, by what is saved over a horizon after the cost of moving (M-21).
 //!
 //! One pass: empty nodes go (after their room has been offered to nobody: they have no pods to place); drifted nodes go,
-//! oldest first, their pods to nodes that are not drifted (W-23); then the [search](search). Pods that wait already get
+//! oldest first, their pods to nodes that are not drifted (W-23); then the [search]. Pods that wait already get
 //! the free room they need first and are not mixed in (W-19). The result is cut into commands that do not depend on each
 //! other (W-16).
 

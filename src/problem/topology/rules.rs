@@ -172,7 +172,8 @@ fn namespace(pod: &Pod) -> usize {
 }
 
 /// Whether some rule takes values over from the pod's own labels (S-84).
-fn takes_labels(spec: &PodSpec) -> bool {
+#[must_use]
+pub fn takes_labels(spec: &PodSpec) -> bool {
     let takes = |term: &PodAffinityTerm| {
         !term.match_label_keys.is_empty() || !term.mismatch_label_keys.is_empty()
     };

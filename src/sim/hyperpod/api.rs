@@ -17,10 +17,13 @@ impl Fake {
     /// `BatchAddClusterNodes` (H-25).
     ///
     /// # Errors
-    /// As the API: limits of the request, quotas.
+    /// As the API: limits of the request, throttling, quotas.
     pub fn add(&mut self, request: &AddRequest) -> Result<AddAnswer, CallError> {
         let entries = &request.body.nodes_to_add;
         self.check_add(request)?;
+        if self.chance(self.weather.throttled) {
+            return Err(CallError::Throttled);
+        }
         let now = self.now;
         if let Some(token) = self.tokens.get(&request.client_token)
             && now.since(token.at) < TOKEN_LIFE
@@ -51,6 +54,10 @@ impl Fake {
                     "the quota of {quota} {name} would be exceeded"
                 ))));
             }
+        }
+        if self.forgets {
+            self.tokens
+                .retain(|_, token| now.since(token.at) < TOKEN_LIFE);
         }
         let mut answer = AddAnswer::default();
         for entry in entries {
@@ -163,11 +170,14 @@ impl Fake {
     /// `BatchDeleteClusterNodes` (H-26).
     ///
     /// # Errors
-    /// As the API: limits of the request.
+    /// As the API: limits of the request, throttling.
     pub fn delete(&mut self, request: &DeleteRequest) -> Result<DeleteAnswer, CallError> {
         let ids = &request.node_logical_ids;
         if ids.is_empty() || ids.len() > 50 {
             return Err(self.violation("a delete names 1 to 50 ids"));
+        }
+        if self.chance(self.weather.throttled) {
+            return Err(CallError::Throttled);
         }
         let mut answer = DeleteAnswer::default();
         for logical in ids {

@@ -23,6 +23,8 @@ impl Fake {
             self.now = self.now.max(at);
             if act == Act::RollsBack {
                 self.roll_back(&logical);
+            } else if let Act::Tells(event) = act {
+                self.signals.push_back(Signal::Event(*event));
             } else if self.nodes.get(&logical).is_some_and(|n| n.epoch == epoch) {
                 self.act(&logical, epoch, act);
             }
@@ -69,10 +71,12 @@ impl Fake {
             Act::Drained => self.kube(logical, KubeChange::Drained),
             Act::Gone => {
                 self.nodes.remove(logical);
-                self.removed.push(Name::clone(logical));
+                if !self.forgets {
+                    self.removed.push(Name::clone(logical));
+                }
             }
-            // Of a group, and done by then.
-            Act::RollsBack => {}
+            // Of no node, and done by then.
+            Act::RollsBack | Act::Tells(_) => {}
         }
     }
 
@@ -138,7 +142,7 @@ impl Fake {
         instance.launched = now;
         let key = (Name::clone(&node.market.0), node.market.2);
         let line = BillLine {
-            price: self.prices.get(&key).copied().unwrap_or(Price::ZERO),
+            price: self.prices.get(&key).map_or(Price::ZERO, |exact| exact.0),
             logical: Name::clone(logical),
             group: Name::clone(&node.group),
             start: now,
@@ -338,7 +342,9 @@ impl Fake {
         if let Some((_, used)) = self.capacity.get_mut(&node.market) {
             *used = used.saturating_sub(1);
         }
-        if let Some(line) = self.bill.get_mut(&instance.id) {
+        if self.forgets {
+            self.bill.remove(&instance.id);
+        } else if let Some(line) = self.bill.get_mut(&instance.id) {
             line.end = Some(now);
         }
         if instance.scripted {
@@ -399,7 +405,25 @@ impl Fake {
         event.failure_message = failure.map(Name::from);
         event.lcs_execution_state = (!script.is_empty()).then(|| Name::from(script));
         event.description = Name::from(text);
-        self.log.push(event.clone());
-        self.signals.push_back(Signal::Event(event));
+        if !self.forgets {
+            self.log.push(event.clone());
+        }
+        if self.chance(self.weather.event_lost) {
+            return;
+        }
+        if self.chance(self.weather.event_doubled) {
+            self.tell(event.clone());
+        }
+        self.tell(event);
+    }
+
+    fn tell(&mut self, event: ClusterEvent) {
+        let late = self.weather.event_late;
+        if late == Span::ZERO {
+            self.signals.push_back(Signal::Event(event));
+        } else {
+            let at = self.soon(late);
+            self.plan(&Name::from(""), 0, at, Act::Tells(Box::new(event)));
+        }
     }
 }

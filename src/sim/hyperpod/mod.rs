@@ -13,6 +13,8 @@ mod life;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Timestamp};
 use crate::model::instance_type::CapacityType;
@@ -22,9 +24,10 @@ use crate::plan::BatchAddClusterNodes;
 use crate::provisioning::api::AddAnswer;
 use crate::provisioning::events::ClusterEvent;
 use crate::provisioning::input::KubeEvent;
+use crate::sim::exact::{pairs, price};
 
 /// An instance group of the fake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FakeGroup {
     /// Name.
@@ -59,7 +62,7 @@ impl FakeGroup {
 }
 
 /// How things go. Chances are in 1,000; spans are the longest, and vary down to a quarter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Weather {
     /// From a found instance to its lifecycle script.
@@ -92,6 +95,14 @@ pub struct Weather {
     pub trouble_within: Span,
     /// Deletions refused because the node is in use.
     pub in_use: u32,
+    /// Calls that are throttled.
+    pub throttled: u32,
+    /// Cluster events that nobody gets; [`Fake::event_log`] has them.
+    pub event_lost: u32,
+    /// Cluster events that come twice.
+    pub event_doubled: u32,
+    /// How late cluster events come at most; so they overtake each other. Nothing is late while this is zero.
+    pub event_late: Span,
 }
 
 impl Default for Weather {
@@ -113,15 +124,19 @@ impl Default for Weather {
             falls_ill: 0,
             trouble_within: Span::from_secs(1800),
             in_use: 0,
+            throttled: 0,
+            event_lost: 0,
+            event_doubled: 0,
+            event_late: Span::ZERO,
         }
     }
 }
 
 /// Something the fake lets be known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Signal {
-    /// A cluster event; what carries them may lose, double or reorder them.
+    /// A cluster event; the weather may lose, double or delay them.
     Event(ClusterEvent),
     /// Something about a Node; a watch gives these in order and loses none.
     Kube(KubeEvent),
@@ -132,7 +147,7 @@ type Steps = Vec<(Timestamp, u32)>;
 /// Instance type, zone, capacity type.
 type Market = (Name, Name, CapacityType);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Instance {
     id: Name,
     launched: Timestamp,
@@ -143,7 +158,7 @@ struct Instance {
     registered: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct FakeNode {
     group: Name,
     market: Market,
@@ -157,8 +172,9 @@ struct FakeNode {
 }
 
 /// One instance's time on the bill.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct BillLine {
+    #[serde(with = "price")]
     price: Price,
     logical: Name,
     group: Name,
@@ -166,7 +182,11 @@ struct BillLine {
     end: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone)]
+/// A price that is stored exactly.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Exact(#[serde(with = "price")] Price);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Token {
     at: Timestamp,
     body: BatchAddClusterNodes,
@@ -174,7 +194,7 @@ struct Token {
 }
 
 /// What the fake will do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Act {
     Look,
     ScriptStarts,
@@ -190,16 +210,20 @@ enum Act {
     Drained,
     /// A group gives up its MinCount.
     RollsBack,
+    /// A late event comes.
+    Tells(Box<ClusterEvent>),
 }
 
 /// The fake.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fake {
     now: Timestamp,
     rng: Rng,
     weather: Weather,
     groups: BTreeMap<Name, FakeGroup>,
-    prices: BTreeMap<(Name, CapacityType), Price>,
+    #[serde(with = "pairs")]
+    prices: BTreeMap<(Name, CapacityType), Exact>,
+    #[serde(with = "pairs")]
     capacity: BTreeMap<Market, (Steps, u32)>,
     quotas: BTreeMap<Name, u32>,
     nodes: BTreeMap<Name, FakeNode>,
@@ -207,6 +231,7 @@ pub struct Fake {
     min_counts: BTreeMap<Name, Vec<Name>>,
     by_instance: BTreeMap<Name, Name>,
     tokens: BTreeMap<Name, Token>,
+    #[serde(with = "pairs")]
     agenda: BTreeMap<(Timestamp, u64), (Name, u32, Act)>,
     sequence: u64,
     signals: VecDeque<Signal>,
@@ -215,6 +240,8 @@ pub struct Fake {
     removed: Vec<Name>,
     violations: Vec<String>,
     autoscaling: Name,
+    /// Whether history is thrown away: events that were told, instances that ended.
+    forgets: bool,
 }
 
 impl Fake {
@@ -244,13 +271,34 @@ impl Fake {
             removed: Vec::new(),
             violations: Vec::new(),
             autoscaling: Name::from("InService"),
+            forgets: false,
         }
+    }
+
+    /// From now on the past is thrown away, so that memory does not grow with it: [`event_log`](Self::event_log) stays empty,
+    /// and [`bill`](Self::bill) tells of running instances only.
+    pub fn forget(&mut self) {
+        self.forgets = true;
+    }
+
+    /// A spot instance gets its interruption notice now. Returns whether there is such an instance in service.
+    pub fn interrupt(&mut self, logical_id: &str) -> bool {
+        let Some((logical, node)) = self.nodes.get_key_value(logical_id) else {
+            return false;
+        };
+        let spot = node.market.2 == CapacityType::Spot;
+        if !spot || node.ending.is_some() || !node.instance.as_ref().is_some_and(|i| i.joined) {
+            return false;
+        }
+        let (logical, epoch) = (Name::clone(logical), node.epoch);
+        self.plan(&logical, epoch, self.now, Act::Notice);
+        true
     }
 
     /// The price of a type per hour; types without one cost nothing.
     pub fn set_price(&mut self, instance_type: &Name, capacity_type: CapacityType, price: Price) {
         self.prices
-            .insert((Name::clone(instance_type), capacity_type), price);
+            .insert((Name::clone(instance_type), capacity_type), Exact(price));
     }
 
     /// How many instances a market has from each point in time on; without this it never runs dry.

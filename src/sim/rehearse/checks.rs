@@ -12,6 +12,8 @@ use crate::provisioning::api::{AddAnswer, AddRequest, DeleteRequest};
 use crate::provisioning::config::Config;
 use crate::provisioning::ids::{CallId, NodeId, OrderId};
 use crate::provisioning::input::KubeChange;
+use crate::provisioning::ledger::Amount;
+use crate::provisioning::node::Node;
 use crate::provisioning::output::Launch;
 use crate::sim::hyperpod::Fake;
 
@@ -50,10 +52,10 @@ pub enum Violation {
     #[error("left after the clean-up: {0}")]
     Left(String),
     /// The books and the bill differ.
-    #[error("the ledger says {ledger} for {group}, the bill {bill}")]
+    #[error("the ledger says {ledger} for {of}, the bill {bill}")]
     Ledger {
-        /// Instance group.
-        group: Name,
+        /// Instance group, pool or `all`.
+        of: Name,
         /// By the machine.
         ledger: i128,
         /// By the fake.
@@ -86,8 +88,8 @@ pub(super) struct Checks {
     /// Nodes asked for that may exist by the fake's state.
     asked: BTreeMap<NodeId, Asked>,
     by_logical: BTreeMap<Name, NodeId>,
-    /// All logical ids that answer to the machine's requests.
-    pub(super) ours: BTreeSet<Name>,
+    /// All logical ids that answer to the machine's requests, with the pool they were asked for.
+    pub(super) ours: BTreeMap<Name, Name>,
     last_of_order: BTreeMap<OrderId, NodeId>,
     last_of_pod: BTreeMap<Name, NodeId>,
     placed_calls: BTreeSet<CallId>,
@@ -156,10 +158,15 @@ impl Checks {
         let pods = machine.node(launch.node).map(|n| n.pods.clone());
         let pods = pods.unwrap_or_default();
         let of_order = self.last_of_order.insert(launch.order, launch.node);
-        self.still_coming(machine, of_order, launch.node, &launch.order.to_string())?;
+        let what = launch.order.to_string();
+        self.still_coming(machine, of_order, launch.node, &what, |node| {
+            node.order == Some(launch.order)
+        })?;
         for pod in pods {
             let before = self.last_of_pod.insert(Name::clone(&pod), launch.node);
-            self.still_coming(machine, before, launch.node, &pod)?;
+            self.still_coming(machine, before, launch.node, &pod, |node| {
+                (node.is_in_flight() || node.order.is_some()) && node.pods.contains(&pod)
+            })?;
         }
         self.asked.insert(
             launch.node,
@@ -173,22 +180,22 @@ impl Checks {
         Ok(())
     }
 
-    /// Whether `before` is still on its way for the same purpose as `node`.
+    /// Whether `before` is still on its way for `what`, by `is_for`: it may have been given up, turned up late and been
+    /// taken by others meanwhile.
     fn still_coming(
         &self,
         machine: &Machine,
         before: Option<NodeId>,
         node: NodeId,
         what: &str,
+        is_for: impl Fn(&Node) -> bool,
     ) -> Result<(), Violation> {
         let Some(before) = before.filter(|before| *before != node) else {
             return Ok(());
         };
         // One that the fake has and the machine does not know of any more counts as coming, too.
         let coming = match machine.node(before) {
-            Some(before) => {
-                !before.is_leaving() && (before.is_in_flight() || before.order.is_some())
-            }
+            Some(before) => !before.is_leaving() && is_for(before),
             None => self
                 .asked
                 .get(&before)
@@ -243,6 +250,10 @@ impl Checks {
         if config.price_cap.is_some_and(|cap| all > cap) {
             return Err(Violation::Limit("the price cap".to_owned()));
         }
+        let count: u32 = types.values().sum();
+        if config.quotas.any_type().is_some_and(|quota| count > quota) {
+            return Err(Violation::Limit("the quota of all types".to_owned()));
+        }
         for (name, quota) in &config.quotas.per_type {
             if types.get(name).is_some_and(|count| count > quota) {
                 return Err(Violation::Limit(format!("the quota of {name}")));
@@ -251,26 +262,46 @@ impl Checks {
         Ok(())
     }
 
-    /// An add has taken effect, or was refused as a whole (`None`).
-    pub(super) fn added(&mut self, launches: &[Launch], answer: Option<&AddAnswer>) {
-        let mut answered: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
-        for added in answer.iter().flat_map(|a| &a.successful) {
-            self.ours.insert(Name::clone(&added.node_logical_id));
-            let of = answered.entry(&added.instance_group_name).or_default();
-            of.push(&added.node_logical_id);
-        }
-        for launch in launches {
-            let ids = answered.get_mut(&launch.offering.instance_group);
-            match ids.filter(|ids| !ids.is_empty()).map(|ids| ids.remove(0)) {
-                Some(logical) => {
-                    if let Some(asked) = self.asked.get_mut(&launch.node) {
-                        asked.logical = Some(Name::clone(logical));
-                        self.by_logical.insert(Name::clone(logical), launch.node);
-                    }
-                }
-                None => {
+    /// An add has taken effect, or was refused as a whole (`None`). An accepted node belongs to the entry that asked for its
+    /// group, zones and types; the launches stand in the order of the entries.
+    pub(super) fn added(
+        &mut self,
+        request: &AddRequest,
+        launches: &[Launch],
+        answer: Option<&AddAnswer>,
+    ) {
+        let mut answered: Vec<_> = answer.iter().flat_map(|a| &a.successful).collect();
+        let mut launches = launches.iter();
+        for entry in &request.body.nodes_to_add {
+            for _ in 0..entry.increment_target_count_by {
+                let Some(launch) = launches.next() else {
+                    return;
+                };
+                let found = answered.iter().position(|added| {
+                    added.instance_group_name == entry.instance_group_name
+                        && added.availability_zones == entry.availability_zones
+                        && added.instance_types == entry.instance_types
+                });
+                let Some(logical) = found.map(|at| &answered.remove(at).node_logical_id) else {
                     self.asked.remove(&launch.node);
+                    continue;
+                };
+                self.ours
+                    .insert(Name::clone(logical), Name::clone(&launch.node_pool));
+                if let Some(asked) = self.asked.get_mut(&launch.node) {
+                    asked.logical = Some(Name::clone(logical));
+                    self.by_logical.insert(Name::clone(logical), launch.node);
                 }
+            }
+        }
+    }
+
+    /// An add was refused before it took effect this time.
+    pub(super) fn refused(&mut self, launches: &[Launch]) {
+        for launch in launches {
+            let asked = self.asked.get(&launch.node);
+            if asked.is_some_and(|asked| asked.logical.is_none()) {
+                self.asked.remove(&launch.node);
             }
         }
     }
@@ -299,7 +330,7 @@ impl Checks {
             return Err(Violation::NotInService);
         }
         for logical in ids {
-            if !self.ours.contains(logical) {
+            if !self.ours.contains_key(logical) {
                 return Err(Violation::NotOurs(Name::clone(logical)));
             }
             let node = machine.by_logical_id(logical);
@@ -375,7 +406,7 @@ impl Checks {
     /// Every logical id of ours in the fake is a node of the machine.
     pub(super) fn leaks(&self, machine: &Machine, fake: &Fake) -> Result<(), Violation> {
         let leaked = fake.logical_ids().find(|logical| {
-            self.ours.contains(*logical)
+            self.ours.contains_key(*logical)
                 && fake.is_wanted(logical)
                 && machine.by_logical_id(logical).is_none()
         });
@@ -384,32 +415,44 @@ impl Checks {
         })
     }
 
-    /// The machine's ledger equals the fake's bill, group by group.
+    /// The machine's ledger equals the fake's bill, group by group and pool by pool; what it all came to. The fake counts by
+    /// its own clock and its own prices.
     pub(super) fn ledger(
         &self,
         machine: &Machine,
         fake: &Fake,
         now: Timestamp,
-    ) -> Result<(), Violation> {
-        let mut bill: BTreeMap<&Name, i128> = BTreeMap::new();
+    ) -> Result<i128, Violation> {
+        let (mut groups, mut pools) = (BTreeMap::new(), BTreeMap::new());
+        let mut all = 0;
         for (logical, group, amount) in fake.bill() {
-            if self.ours.contains(logical) {
-                *bill.entry(group).or_default() += amount;
+            if let Some(pool) = self.ours.get(logical).filter(|_| amount != 0) {
+                *groups.entry(Name::clone(group)).or_default() += amount;
+                *pools.entry(Name::clone(pool)).or_default() += amount;
+                all += amount;
             }
         }
         let totals = machine.ledger().totals(now);
-        let groups: BTreeSet<&Name> = bill.keys().copied().chain(totals.groups.keys()).collect();
-        for group in groups {
-            let billed = bill.get(group).copied().unwrap_or(0);
-            let ledger = totals.groups.get(group).map_or(0, |amount| amount.exact());
-            if billed != ledger {
-                return Err(Violation::Ledger {
-                    group: Name::clone(group),
-                    ledger,
-                    bill: billed,
-                });
-            }
-        }
-        Ok(())
+        equal(&groups, &totals.groups)?;
+        equal(&pools, &totals.pools)?;
+        let whole = [(Name::from("all"), totals.total)].into_iter().collect();
+        equal(&[(Name::from("all"), all)].into_iter().collect(), &whole)?;
+        Ok(all)
     }
+}
+
+/// Whether the bill and the ledger have the same sums.
+fn equal(bill: &BTreeMap<Name, i128>, ledger: &BTreeMap<Name, Amount>) -> Result<(), Violation> {
+    for of in bill.keys().chain(ledger.keys()) {
+        let billed = bill.get(of).copied().unwrap_or(0);
+        let booked = ledger.get(of).map_or(0, |amount| amount.exact());
+        if billed != booked {
+            return Err(Violation::Ledger {
+                of: Name::clone(of),
+                ledger: booked,
+                bill: billed,
+            });
+        }
+    }
+    Ok(())
 }

@@ -7,10 +7,14 @@
 //!
 //! What must hold is judged by what was asked for and by the fake's own state, not by the machine's books (`checks`).
 
+mod carry;
 mod checks;
 mod driver;
+mod planner;
+mod verdict;
 mod world;
 
+use crate::base::time::Span;
 use crate::provisioning::Machine;
 
 pub use self::checks::Violation;
@@ -47,11 +51,21 @@ pub struct Figures {
     pub handed_back: u64,
     /// Times the machine was stored and read again.
     pub crashes: u64,
+    /// What the fake billed for the machine's nodes, which the ledger equals, in 10^-15 $ ms / h.
+    pub billed: i128,
+    /// How long after the trouble all had come right at the latest.
+    pub slowest: Span,
     /// What went out, as one number: equal for equal seeds.
     pub digest: u64,
 }
 
 impl Figures {
+    /// [`billed`](Self::billed) in whole dollars.
+    #[must_use]
+    pub fn dollars(&self) -> i128 {
+        self.billed / (3_600_000 * 1_000_000_000_000_000)
+    }
+
     /// Adds the figures of another run.
     pub fn add(&mut self, other: &Self) {
         self.runs += other.runs;
@@ -60,6 +74,8 @@ impl Figures {
         self.ready += other.ready;
         self.handed_back += other.handed_back;
         self.crashes += other.crashes;
+        self.billed = self.billed.saturating_add(other.billed);
+        self.slowest = self.slowest.max(other.slowest);
         self.digest = self.digest.rotate_left(5) ^ other.digest;
     }
 }

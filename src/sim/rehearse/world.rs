@@ -1,5 +1,7 @@
 //! The cluster, the pods and the trouble of a seed.
 
+use std::collections::BTreeSet;
+
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Timestamp};
 use crate::model::instance_type::CapacityType;
@@ -25,18 +27,14 @@ pub(super) const START: i64 = 1_767_225_600_000;
 /// How often each kind of trouble comes, in 1,000.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trouble {
-    /// Calls that are throttled.
-    pub(super) throttled: u32,
+    /// Calls that are refused as a whole before they take effect.
+    pub(super) refused: u32,
     /// Calls that take effect and whose answer is lost.
     pub(super) answer_lost: u32,
     /// Calls that are lost before they take effect.
     pub(super) call_lost: u32,
     /// Calls that fail on the other side.
     pub(super) internal: u32,
-    /// Events that are lost.
-    pub(super) event_lost: u32,
-    /// Events that come twice.
-    pub(super) event_doubled: u32,
     /// Listings that are lost.
     pub(super) listing_lost: u32,
 }
@@ -51,6 +49,9 @@ pub(super) enum Blow {
     Remove(u64),
 }
 
+/// Instance type, zone, capacity type.
+pub(super) type Market = (Name, Name, CapacityType);
+
 /// A pool of the world with what it may buy.
 #[derive(Debug, Clone)]
 pub(super) struct WorldPool {
@@ -64,9 +65,15 @@ pub(super) struct World {
     pub(super) config: Config,
     pub(super) pools: Vec<WorldPool>,
     pub(super) trouble: Trouble,
+    /// Markets that have capacity once the trouble is over: at least one for each pool. The others may stay dry for ever.
+    pub(super) wet: BTreeSet<Market>,
     /// When the trouble ends.
     pub(super) calm_at: Timestamp,
     pub(super) blows: Vec<(Timestamp, Blow)>,
+    /// How often a pool's claims fill the places that it has for nodes on their way.
+    pub(super) rounds: u64,
+    /// Whether a group is to wait for its MinCount (H-34).
+    pub(super) has_min_count: bool,
     /// Claims with the time at which they are planned.
     pub(super) plans: Vec<(Timestamp, Vec<PlannedClaim>)>,
 }
@@ -96,7 +103,8 @@ impl World {
             fake.set_price(&name(instance_type), CapacityType::OnDemand, price);
             fake.set_price(&name(instance_type), CapacityType::Spot, spot);
         }
-        dry_spells(&mut fake, &groups, calm_at, &mut rng);
+        let pools = pools(&config, &groups);
+        let wet = dry_spells(&mut fake, &groups, &pools, calm_at, &mut rng);
         if rng.below(5) == 0 {
             let instance_type = name(TYPES[0].0);
             let quota = 2 + u32::try_from(rng.below(6)).unwrap_or(0);
@@ -105,16 +113,30 @@ impl World {
             let known = quota + u32::from(rng.below(2) == 0) * 2;
             config.quotas.per_type.insert(instance_type, known);
         }
-        let pools = pools(&config, &groups);
+        if rng.below(8) == 0 {
+            config.quotas.total = Some(3 + u32::try_from(rng.below(12)).unwrap_or(0));
+        }
         let blows = blows(&groups, calm_at, &mut rng);
         let plans = plans(&pools, calm_at, &mut rng);
+        let of = |pool: &PoolConfig| {
+            let claims = plans.iter().flat_map(|(_, claims)| claims);
+            let claims = claims.filter(|claim| claim.node_pool == pool.name).count();
+            claims as u64 / u64::from(pool.max_in_flight.max(1))
+        };
+        let rounds = config.pools.iter().map(of).max().unwrap_or(0);
+        let has_min_count = blows
+            .iter()
+            .any(|(_, blow)| matches!(blow, Blow::MinCount(..)));
         Self {
             fake,
             config,
             pools,
             trouble: trouble(&mut rng),
+            wet,
             calm_at,
             blows,
+            rounds,
+            has_min_count,
             plans,
         }
     }
@@ -230,29 +252,49 @@ fn weather(rng: &mut Rng) -> Weather {
     weather.without_notice = level(600);
     weather.falls_ill = level(200);
     weather.in_use = level(400);
+    weather.throttled = level(300);
+    weather.event_lost = level(500);
+    weather.event_doubled = level(300);
+    weather.event_late = minutes(rng.below(2) * rng.below(4));
     weather
 }
 
 fn trouble(rng: &mut Rng) -> Trouble {
     let mut level = |most: u64| u32::try_from(rng.below(2) * rng.below(most)).unwrap_or(0);
     Trouble {
-        throttled: level(300),
+        refused: level(60),
         answer_lost: level(300),
         call_lost: level(200),
         internal: level(150),
-        event_lost: level(500),
-        event_doubled: level(300),
         listing_lost: level(400),
     }
 }
 
-/// Markets without capacity: from the start, for a while, or with little of it. From the calm on there is plenty.
-fn dry_spells(fake: &mut Fake, groups: &[FakeGroup], calm_at: Timestamp, rng: &mut Rng) {
+/// Markets without capacity: from the start, for a while, or with little of it. From the calm on there is plenty in those
+/// that are returned: one for each pool, and two in three of the rest.
+fn dry_spells(
+    fake: &mut Fake,
+    groups: &[FakeGroup],
+    pools: &[WorldPool],
+    calm_at: Timestamp,
+    rng: &mut Rng,
+) -> BTreeSet<Market> {
     let start = Timestamp::from_millis(START);
+    let sure = pools.iter().filter_map(|pool| rng.choose(&pool.offerings));
+    let mut wet: BTreeSet<Market> = sure.map(market).collect();
     for group in groups {
         for zone in &group.zones {
             for instance_type in &group.instance_types {
-                let mut steps = vec![(calm_at, u32::MAX)];
+                let market = (
+                    Name::clone(instance_type),
+                    Name::clone(zone),
+                    group.capacity_type,
+                );
+                if rng.below(3) > 0 {
+                    wet.insert(market.clone());
+                }
+                let after = if wet.contains(&market) { u32::MAX } else { 0 };
+                let mut steps = vec![(calm_at, after)];
                 match rng.below(4) {
                     0 => steps.push((start, 0)),
                     1 => {
@@ -271,6 +313,16 @@ fn dry_spells(fake: &mut Fake, groups: &[FakeGroup], calm_at: Timestamp, rng: &m
             }
         }
     }
+    wet
+}
+
+/// Where an offering is bought.
+pub(super) fn market(offering: &ChosenOffering) -> Market {
+    (
+        Name::clone(&offering.instance_type),
+        Name::clone(&offering.zone),
+        offering.capacity_type,
+    )
 }
 
 fn blows(groups: &[FakeGroup], calm_at: Timestamp, rng: &mut Rng) -> Vec<(Timestamp, Blow)> {
@@ -384,7 +436,21 @@ fn plans(
                 })
                 .collect();
             let from = usize::try_from(rng.below(pool.offerings.len() as u64)).unwrap_or(0);
-            claims.extend(claim(pool, &pool.offerings[from..], pods));
+            let mut offerings = pool.offerings[from..].to_vec();
+            // Now and then the planner's first choice is a zone that the group does not have.
+            if rng.below(12) == 0
+                && let (Some(first), Some(zone)) = (offerings.first(), rng.choose(&ZONES))
+            {
+                let zone = name(zone);
+                offerings.insert(
+                    0,
+                    ChosenOffering {
+                        zone,
+                        ..first.clone()
+                    },
+                );
+            }
+            claims.extend(claim(pool, &offerings, pods));
         }
         plans.push((when, claims));
     }

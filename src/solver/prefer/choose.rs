@@ -89,7 +89,7 @@ impl Choices {
             let most = self.most(problem, (own, option), all);
             let mut tried = 0;
             for times in [most, most / 2, 1] {
-                if times == tried || times == 0 {
+                if times == tried || times == 0 || times > most {
                     continue;
                 }
                 tried = times;

@@ -3,10 +3,10 @@
 //! The plan is made without looking at preferences and improved here, so it is the same under Respect and Ignore: as
 //! many nodes, at the same price, with the same pods placed.
 //!
-//! 1. [`deal`]: the pods of a class that differ only in what they prefer are given to the nodes that hold the class.
-//! 2. [`choose`]: a new node may be bought in another zone, capacity type, type or pool of its weight, at its price.
-//! 3. [`moves`]: pods move to free room, or change places, where rules and room allow it.
-//! 4. [`shake`]: a few pods are taken off and placed again, unless effort is `fast`.
+//! 1. `deal`: the pods of a class that differ only in what they prefer are given to the nodes that hold the class.
+//! 2. `choose`: a new node may be bought in another zone, capacity type, type or pool of its weight, at its price.
+//! 3. `moves`: pods move to free room, or change places, where rules and room allow it.
+//! 4. `shake`: a few pods are taken off and placed again, unless effort is `fast`.
 //!
 //! With a `preferenceBudget`, nodes are then exchanged for dearer ones where that meets most weight for the money.
 //! Gains are compared by weight, then pods kept off `PreferNoSchedule` taints (S-63), then how even soft spreads are. Giving up one preference does not give up others: each counts by itself (W-17, W-18).

@@ -45,6 +45,14 @@ pub struct Bought {
     pub state: StateId,
 }
 
+impl Bought {
+    /// A node of `option` in `state`.
+    #[must_use]
+    pub fn new(option: OptionId, state: StateId) -> Self {
+        Self { option, state }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Place(Slot, ClassId, u32, StateId),

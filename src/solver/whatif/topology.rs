@@ -18,10 +18,9 @@ pub struct Spot {
     pub option: Option<OptionId>,
 }
 
-/// Pods by rule and domain.
+/// Pods by rule and domain, by the rules that every method is given again. [`Counts`] holds both.
 #[derive(Debug, Clone)]
-pub struct Counts<'p> {
-    between: &'p Between,
+pub struct Tally {
     /// By rule and value: pods that the rule speaks of, pods that have it.
     domains: Vec<Vec<(u32, u32)>>,
     /// The same over host names, by rule and slot.
@@ -32,13 +31,12 @@ pub struct Counts<'p> {
     supports: Vec<Vec<u32>>,
 }
 
-impl<'p> Counts<'p> {
+impl Tally {
     /// What stands on the `existing` nodes.
     #[must_use]
-    pub fn new(between: &'p Between, existing: usize) -> Self {
+    pub fn new(between: &Between, existing: usize) -> Self {
         let values = |rule: &CountedRule| rule.key.map_or(0, |key| between.keys[key].values);
         let mut counts = Self {
-            between,
             domains: between
                 .rules
                 .iter()
@@ -53,42 +51,13 @@ impl<'p> Counts<'p> {
                 .collect(),
         };
         for node in (0..existing).map(NodeId::new) {
-            counts.node_returns(node);
+            counts.node_returns(between, node);
         }
         counts
     }
 
-    /// Whether there is no rule at all.
-    #[inline]
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.between.rules.is_empty()
-    }
-
-    /// Whether pods of `class` have or fall under no rule.
-    #[inline]
-    #[must_use]
-    pub fn is_plain(&self, class: ClassId) -> bool {
-        self.is_idle()
-            || (self.between.owned[class].is_empty() && self.between.member[class].is_empty())
-    }
-
-    /// Whether pods of `class` have or fall under a rule over domains, so that a node's zone and the like matter to others.
-    #[inline]
-    #[must_use]
-    pub fn over_domains(&self, class: ClassId) -> bool {
-        self.between.over_domains[class]
-    }
-
-    /// Whether what refuses a pod of `class` now refuses it still when other nodes go or other pods arrive.
-    #[inline]
-    #[must_use]
-    pub fn is_steady(&self, class: ClassId) -> bool {
-        self.between.steady[class]
-    }
-
-    fn value(&self, rule: &CountedRule, spot: Spot) -> Option<u32> {
-        let key = &self.between.keys[rule.key?];
+    fn value(between: &Between, rule: &CountedRule, spot: Spot) -> Option<u32> {
+        let key = &between.keys[rule.key?];
         match spot.option {
             None => key.views.get(spot.slot as usize).copied().flatten(),
             Some(option) => key.options[option],
@@ -106,13 +75,20 @@ impl<'p> Counts<'p> {
         }
     }
 
-    fn change(&mut self, number: u32, spot: Spot, members: u32, owners: u32, enter: bool) {
-        let between = self.between;
+    fn change(
+        &mut self,
+        between: &Between,
+        number: u32,
+        spot: Spot,
+        members: u32,
+        owners: u32,
+        enter: bool,
+    ) {
         let rule = &between.rules[number as usize];
         let cell = if rule.key.is_none() {
             self.hosts.entry((number, spot.slot)).or_insert((0, 0))
         } else {
-            let Some(value) = self.value(rule, spot) else {
+            let Some(value) = Self::value(between, rule, spot) else {
                 return;
             };
             &mut self.domains[number as usize][value as usize]
@@ -131,42 +107,40 @@ impl<'p> Counts<'p> {
     }
 
     /// A pod of `class` enters or leaves `spot`.
-    pub fn count(&mut self, class: ClassId, spot: Spot, enter: bool) {
-        let between = self.between;
+    pub fn count(&mut self, between: &Between, class: ClassId, spot: Spot, enter: bool) {
         for number in &between.member[class] {
             if Self::counts_at(&between.rules[*number as usize], spot) {
-                self.change(*number, spot, 1, 0, enter);
+                self.change(between, *number, spot, 1, 0, enter);
             }
         }
         for number in &between.owned[class] {
             if between.rules[*number as usize].demand == CountedKind::Anti {
-                self.change(*number, spot, 0, 1, enter);
+                self.change(between, *number, spot, 0, 1, enter);
             }
         }
     }
 
     /// An existing node goes with its pods.
-    pub fn node_leaves(&mut self, node: NodeId) {
-        self.node(node, false);
+    pub fn node_leaves(&mut self, between: &Between, node: NodeId) {
+        self.node(between, node, false);
     }
 
     /// It comes back.
-    pub fn node_returns(&mut self, node: NodeId) {
-        self.node(node, true);
+    pub fn node_returns(&mut self, between: &Between, node: NodeId) {
+        self.node(between, node, true);
     }
 
-    fn node(&mut self, node: NodeId, enter: bool) {
-        let between = self.between;
+    fn node(&mut self, between: &Between, node: NodeId, enter: bool) {
         let spot = Spot {
             slot: u32::try_from(node.at()).unwrap_or(u32::MAX),
             option: None,
         };
         for held in &between.standing[node] {
-            self.change(held.rule, spot, held.members, held.owners, enter);
+            self.change(between, held.rule, spot, held.members, held.owners, enter);
         }
         for (at, rule) in between.rules.iter().enumerate() {
             if rule.counts_on[node.at()]
-                && let Some(value) = self.value(rule, spot)
+                && let Some(value) = Self::value(between, rule, spot)
             {
                 let support = &mut self.supports[at][value as usize];
                 *support = if enter {
@@ -178,12 +152,18 @@ impl<'p> Counts<'p> {
         }
     }
 
-    fn at(&self, number: u32, rule: &CountedRule, spot: Spot) -> Option<(u32, u32)> {
+    fn at(
+        &self,
+        between: &Between,
+        number: u32,
+        rule: &CountedRule,
+        spot: Spot,
+    ) -> Option<(u32, u32)> {
         if rule.key.is_none() {
             let held = self.hosts.get(&(number, spot.slot));
             return Some(held.copied().unwrap_or((0, 0)));
         }
-        let value = self.value(rule, spot)?;
+        let value = Self::value(between, rule, spot)?;
         Some(self.domains[number as usize][value as usize])
     }
 
@@ -207,15 +187,15 @@ impl<'p> Counts<'p> {
 
     /// Whether a pod of `class` may join `spot` as things stand.
     #[must_use]
-    pub fn allows(&self, class: ClassId, spot: Spot) -> bool {
-        if self.is_idle() {
+    pub fn allows(&self, between: &Between, class: ClassId, spot: Spot) -> bool {
+        if between.is_idle() {
             return true;
         }
-        let owned = &self.between.owned[class];
-        let member = &self.between.member[class];
+        let owned = &between.owned[class];
+        let member = &between.member[class];
         for number in owned {
-            let rule = &self.between.rules[*number as usize];
-            let held = self.at(*number, rule, spot);
+            let rule = &between.rules[*number as usize];
+            let held = self.at(between, *number, rule, spot);
             let own = u32::from(member.contains(number));
             let met = match (rule.demand, held) {
                 (CountedKind::Spread { max_skew, .. }, Some((members, _)))
@@ -244,18 +224,18 @@ impl<'p> Counts<'p> {
             }
         }
         member.iter().all(|number| {
-            let rule = &self.between.rules[*number as usize];
+            let rule = &between.rules[*number as usize];
             rule.demand != CountedKind::Anti
                 || self
-                    .at(*number, rule, spot)
+                    .at(between, *number, rule, spot)
                     .is_none_or(|(_, owners)| owners == 0)
         })
     }
 
     /// How crowded `option`'s domain is for the spreads of `class`: Karpenter's claims choose the emptiest.
     #[must_use]
-    pub fn crowd(&self, class: ClassId, option: OptionId) -> u32 {
-        if self.is_idle() {
+    pub fn crowd(&self, between: &Between, class: ClassId, option: OptionId) -> u32 {
+        if between.is_idle() {
             return 0;
         }
         let spot = Spot {
@@ -263,27 +243,90 @@ impl<'p> Counts<'p> {
             option: Some(option),
         };
         let crowd = |number: &u32| {
-            let rule = &self.between.rules[*number as usize];
+            let rule = &between.rules[*number as usize];
             let spread = matches!(rule.demand, CountedKind::Spread { .. }) && rule.key.is_some();
-            let held = self.at(*number, rule, spot).filter(|_| spread);
+            let held = self.at(between, *number, rule, spot).filter(|_| spread);
             held.map_or(0, |(members, _)| members)
         };
-        self.between.owned[class].iter().map(crowd).sum()
+        between.owned[class].iter().map(crowd).sum()
+    }
+}
+
+/// A [`Tally`] with its rules.
+#[derive(Debug, Clone)]
+pub struct Counts<'p> {
+    between: &'p Between,
+    tally: Tally,
+}
+
+impl<'p> Counts<'p> {
+    /// What stands on the `existing` nodes.
+    #[must_use]
+    pub fn new(between: &'p Between, existing: usize) -> Self {
+        Self {
+            between,
+            tally: Tally::new(between, existing),
+        }
+    }
+
+    /// Whether there is no rule at all.
+    #[inline]
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.between.is_idle()
+    }
+
+    /// Whether pods of `class` have or fall under no rule.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self, class: ClassId) -> bool {
+        self.between.is_plain(class)
+    }
+
+    /// Whether pods of `class` have or fall under a rule over domains, so that a node's zone and the like matter to others.
+    #[inline]
+    #[must_use]
+    pub fn over_domains(&self, class: ClassId) -> bool {
+        self.between.over_domains[class]
+    }
+
+    /// Whether what refuses a pod of `class` now refuses it still when other nodes go or other pods arrive.
+    #[inline]
+    #[must_use]
+    pub fn is_steady(&self, class: ClassId) -> bool {
+        self.between.steady[class]
+    }
+
+    /// A pod of `class` enters or leaves `spot`.
+    pub fn count(&mut self, class: ClassId, spot: Spot, enter: bool) {
+        self.tally.count(self.between, class, spot, enter);
+    }
+
+    /// An existing node goes with its pods.
+    pub fn node_leaves(&mut self, node: NodeId) {
+        self.tally.node_leaves(self.between, node);
+    }
+
+    /// It comes back.
+    pub fn node_returns(&mut self, node: NodeId) {
+        self.tally.node_returns(self.between, node);
+    }
+
+    /// Whether a pod of `class` may join `spot` as things stand.
+    #[must_use]
+    pub fn allows(&self, class: ClassId, spot: Spot) -> bool {
+        self.tally.allows(self.between, class, spot)
+    }
+
+    /// How crowded `option`'s domain is for the spreads of `class`: Karpenter's claims choose the emptiest.
+    #[must_use]
+    pub fn crowd(&self, class: ClassId, option: OptionId) -> u32 {
+        self.tally.crowd(self.between, class, option)
     }
 
     /// Whether a node of `new` stands in the same domains as one of `old`, as far as rules of and about `class` look.
     #[must_use]
     pub fn same_domains(&self, class: ClassId, old: OptionId, new: OptionId) -> bool {
-        self.is_idle()
-            || (self.between.owned[class].iter())
-                .chain(&self.between.member[class])
-                .all(|number| {
-                    let rule = &self.between.rules[*number as usize];
-                    rule.key.is_none_or(|key| {
-                        let options = &self.between.keys[key].options;
-                        options[old] == options[new]
-                            && rule.counts_for.contains(old) == rule.counts_for.contains(new)
-                    })
-                })
+        self.between.same_domains(class, old, new)
     }
 }

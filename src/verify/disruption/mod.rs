@@ -2,7 +2,7 @@
 //!
 //! [`verify_commands`] takes the candidates out of the snapshot, lets their pods wait, and has [`verify`](fn@super::verify)
 //! judge the commands' placements as a plan for what is left. Beside that it reads for itself what may be disrupted
-//! (D-6..D-12), how many nodes the [budgets] let go (D-21..D-27), what PodDisruptionBudgets allow in each wave (M-20), and
+//! (D-6..D-12), how many nodes the budgets let go (D-21..D-27), what PodDisruptionBudgets allow in each wave (M-20), and
 //! whether prices add up and something is saved. It shares no code with the planners.
 
 mod budgets;

@@ -7,7 +7,9 @@ pub(crate) mod generate;
 pub(crate) mod plan;
 pub(crate) mod preflight;
 pub(crate) mod rehearse;
+pub(crate) mod report;
 pub(crate) mod scale;
+pub(crate) mod simulate;
 
 use std::process::ExitCode;
 

@@ -28,13 +28,15 @@ pub(crate) fn run(args: &RehearseArgs) -> Result<ExitCode, Fatal> {
     }
     let seconds = started.elapsed().as_secs_f64();
     print(&format!(
-        "{} runs held: {} steps, {} nodes asked for, {} ready, pods handed back {} times, {} crashes; digest {:016x}; {seconds:.1} s\n",
+        "{} runs held: {} steps, {} nodes asked for, {} ready, pods handed back {} times, {} crashes, $ {} billed, all right within {}; digest {:016x}; {seconds:.1} s\n",
         sums.runs,
         sums.steps,
         sums.launches,
         sums.ready,
         sums.handed_back,
         sums.crashes,
+        sums.dollars(),
+        sums.slowest,
         sums.digest
     ))?;
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ pub(crate) mod plan;
 pub(crate) mod preflight;
 pub(crate) mod reason;
 pub(crate) mod scale;
+pub(crate) mod simulate;
 pub(crate) mod verdict;
 
 /// How wide prose may run. Tables are as wide as their cells.

@@ -12,6 +12,11 @@ pub(crate) fn hourly(price: Price) -> String {
     thousands(&format!("{price:.3}"))
 }
 
+/// `1,234.57`: an amount with two places.
+pub(crate) fn dollars(amount: Price) -> String {
+    thousands(&format!("{amount:.2}"))
+}
+
 /// A price that may be unknown.
 pub(crate) fn hourly_or_unknown(price: Option<Price>) -> String {
     price.map_or_else(|| "unknown".to_owned(), hourly)

@@ -1,0 +1,184 @@
+//! Cost against SLO attainment: which policies no other one beats.
+
+use std::fmt::Write as _;
+
+use super::scale::ticks;
+use super::text::{escape, money, percent, plain};
+
+const ABOVE: f64 = 20.0;
+const HEIGHT: f64 = 300.0;
+const BELOW: f64 = 40.0;
+/// Room at both sides, in percent of the width, so that dots and names stay inside.
+const MARGIN: f64 = 4.0;
+
+/// A policy in the picture.
+#[derive(Debug, Clone)]
+pub(super) struct Point {
+    pub(super) name: String,
+    /// Dollars.
+    pub(super) cost: f64,
+    /// Share of one.
+    pub(super) slo: f64,
+    /// Number in the palette.
+    pub(super) colour: usize,
+}
+
+/// Per point whether no other one is at least as good in both and better in one.
+pub(super) fn front(points: &[(f64, f64)]) -> Vec<bool> {
+    let beaten = |(cost, slo): &(f64, f64)| {
+        points.iter().any(|(other_cost, other_slo)| {
+            other_cost <= cost && other_slo >= slo && (other_cost < cost || other_slo > slo)
+        })
+    };
+    points.iter().map(|point| !beaten(point)).collect()
+}
+
+/// The lines and labels of both axes.
+fn grid(
+    out: &mut String,
+    floor: f64,
+    costs: &[f64],
+    x: &impl Fn(f64) -> f64,
+    y: &impl Fn(f64) -> f64,
+) {
+    for number in 0..=4_u32 {
+        let slo = floor + (1.0 - floor) * f64::from(number) / 4.0;
+        let (at, class) = (y(slo), if number == 0 { "base" } else { "grid" });
+        let _ = write!(
+            out,
+            "<line class=\"{class}\" x2=\"100%\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"tick\" y=\"{:.1}\">{}</text>",
+            at - 4.0,
+            percent(slo)
+        );
+    }
+    for value in costs {
+        let _ = write!(
+            out,
+            "<text class=\"tick\" x=\"{:.2}%\" y=\"{}\" text-anchor=\"middle\">${}</text>",
+            x(*value),
+            ABOVE + HEIGHT + 17.0,
+            plain(*value)
+        );
+    }
+    let _ = write!(
+        out,
+        "<text class=\"tick\" x=\"100%\" y=\"{}\" text-anchor=\"end\">cost of the run</text>",
+        ABOVE + HEIGHT + 34.0
+    );
+}
+
+/// The figure. The axis of the SLO starts below the least of the points, as few policies are near 0.
+pub(super) fn render(id: &str, points: &[Point]) -> String {
+    let points: Vec<Point> = points
+        .iter()
+        .filter(|p| p.cost.is_finite() && p.slo.is_finite())
+        .cloned()
+        .collect();
+    let mut out = String::new();
+    let most = points.iter().map(|p| p.cost).fold(0.0, f64::max);
+    let axis = ticks(most, false);
+    let worst = points
+        .iter()
+        .map(|p| p.slo)
+        .fold(1.0, f64::min)
+        .clamp(0.0, 1.0);
+    let floors = [0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.6, 0.0];
+    let floor = floors
+        .into_iter()
+        .find(|floor| *floor <= worst - (1.0 - worst) * 0.2)
+        .unwrap_or(0.0);
+    let x = |cost: f64| MARGIN + (100.0 - 2.0 * MARGIN) * cost / axis.top;
+    let y = |slo: f64| ABOVE + HEIGHT * (1.0 - (slo - floor) / (1.0 - floor));
+    let best = front(&points.iter().map(|p| (p.cost, p.slo)).collect::<Vec<_>>());
+    let told: Vec<String> = points
+        .iter()
+        .zip(&best)
+        .map(|(point, best)| {
+            let mark = if *best { " (not beaten)" } else { "" };
+            format!(
+                "{}: {}, {}{mark}",
+                point.name,
+                money(point.cost),
+                percent(point.slo)
+            )
+        })
+        .collect();
+    let _ = write!(
+        out,
+        "<figure class=\"chart\" id=\"{id}\"><figcaption><h4>Cost against SLO attainment</h4><p>Further left is cheaper, further up is quicker. The dashed line joins the policies that no other one beats in both.</p></figcaption><svg role=\"img\" aria-labelledby=\"{id}-t {id}-d\" width=\"100%\" height=\"{}\"><title id=\"{id}-t\">Cost against SLO attainment</title><desc id=\"{id}-d\">{}</desc>",
+        ABOVE + HEIGHT + BELOW,
+        escape(&told.join("; "))
+    );
+    grid(&mut out, floor, &axis.at, &x, &y);
+    let mut frontier: Vec<&Point> = points
+        .iter()
+        .zip(&best)
+        .filter_map(|(point, best)| best.then_some(point))
+        .collect();
+    frontier.sort_by(|a, b| a.cost.total_cmp(&b.cost).then(a.slo.total_cmp(&b.slo)));
+    for pair in frontier.windows(2) {
+        let _ = write!(
+            out,
+            "<line class=\"front\" x1=\"{:.2}%\" y1=\"{:.1}\" x2=\"{:.2}%\" y2=\"{:.1}\"/>",
+            x(pair[0].cost),
+            y(pair[0].slo),
+            x(pair[1].cost),
+            y(pair[1].slo)
+        );
+    }
+    let mut taken: Vec<(f64, f64)> = Vec::new();
+    for (point, told) in points.iter().zip(&told) {
+        let (left, top) = (x(point.cost), y(point.slo));
+        let _ = write!(
+            out,
+            "<circle class=\"dot c{}\" cx=\"{left:.2}%\" cy=\"{top:.1}\" r=\"7\"><title>{}</title></circle>",
+            point.colour,
+            escape(told)
+        );
+        // Names to the side with more room, and below those that stand there already.
+        let (anchor, dx) = if left > 55.0 {
+            ("end", -12.0)
+        } else {
+            ("start", 12.0)
+        };
+        let mut line = top + 4.0;
+        while taken
+            .iter()
+            .any(|(l, t)| (l - left).abs() < 30.0 && (t - line).abs() < 14.0)
+        {
+            line += 14.0;
+        }
+        taken.push((left, line));
+        let _ = write!(
+            out,
+            "<text class=\"name\" x=\"{left:.2}%\" dx=\"{dx}\" y=\"{line:.1}\" text-anchor=\"{anchor}\">{}</text>",
+            escape(&shortened(&point.name))
+        );
+    }
+    out.push_str("</svg></figure>\n");
+    out
+}
+
+/// A name that fits beside its dot on a phone.
+fn shortened(name: &str) -> String {
+    const MOST: usize = 22;
+    if name.chars().count() <= MOST {
+        return name.to_owned();
+    }
+    let mut short: String = name.chars().take(MOST - 1).collect();
+    short.push('\u{2026}');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_beaten_in_both_leaves_the_front() {
+        let points = [(1.0, 0.9), (2.0, 0.99), (2.5, 0.95), (3.0, 1.0), (1.0, 0.8)];
+        assert_eq!(front(&points), [true, true, false, true, false]);
+        assert_eq!(front(&[(1.0, 0.5), (1.0, 0.5)]), [true, true]);
+        assert_eq!(front(&[]), Vec::<bool>::new());
+    }
+}

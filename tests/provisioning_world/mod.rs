@@ -1,0 +1,144 @@
+//! A small cluster for tests of the provisioning machine: groups named by letters, a pilot, and what to read off it.
+
+#![allow(dead_code, reason = "not every test binary needs all of it")]
+
+use serde_json::json;
+use tetrapod::base::time::{Span, Timestamp};
+use tetrapod::model::instance_type::CapacityType;
+use tetrapod::model::resources::Name;
+use tetrapod::plan::PlannedClaim;
+use tetrapod::provisioning::config::{ClassConfig, Config, GroupConfig, PoolConfig};
+use tetrapod::provisioning::node::Phase;
+use tetrapod::provisioning::output::Notice;
+use tetrapod::provisioning::{Machine, Output};
+use tetrapod::sim::hyperpod::{Fake, FakeGroup, Weather};
+use tetrapod::sim::pilot::Pilot;
+
+pub(crate) const TYPE: &str = "ml.c5.4xlarge";
+pub(crate) const PRICE: &str = "0.816";
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::from(text)
+}
+
+pub(crate) fn start() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn minutes(count: i64) -> Span {
+    Span::from_secs(count * 60)
+}
+
+/// A group for each letter: one zone of that letter; capital letters buy spot.
+pub(crate) fn groups(letters: &str) -> Vec<FakeGroup> {
+    let group = |letter: char| {
+        let capacity_type = if letter.is_uppercase() {
+            CapacityType::Spot
+        } else {
+            CapacityType::OnDemand
+        };
+        FakeGroup::new(
+            format!("group-{letter}"),
+            vec![zone(letter)],
+            vec![name(TYPE)],
+            capacity_type,
+        )
+    };
+    letters.chars().map(group).collect()
+}
+
+pub(crate) fn zone(letter: char) -> Name {
+    Name::from(format!("us-east-1{}", letter.to_lowercase()))
+}
+
+pub(crate) fn config(letters: &str) -> Config {
+    let mut config = Config::default();
+    config.cluster_name = name("fake");
+    config.groups = groups(letters)
+        .into_iter()
+        .map(|g| GroupConfig::new(g.name, g.zones, g.instance_types))
+        .collect();
+    let all = config.groups.iter().map(|g| Name::clone(&g.name)).collect();
+    config.classes = vec![ClassConfig::new("class", all)];
+    config.pools = vec![PoolConfig::new("pool", "class")];
+    config.types.insert(
+        name(TYPE),
+        [("cpu", "16".parse().unwrap())].into_iter().collect(),
+    );
+    config
+}
+
+pub(crate) fn pilot(letters: &str) -> Pilot {
+    pilot_with(letters, config(letters), Weather::default())
+}
+
+pub(crate) fn pilot_with(letters: &str, config: Config, weather: Weather) -> Pilot {
+    let mut fake = Fake::new(1, groups(letters), weather, start());
+    for capacity_type in [CapacityType::OnDemand, CapacityType::Spot] {
+        fake.set_price(&name(TYPE), capacity_type, PRICE.parse().unwrap());
+    }
+    Pilot::new(Machine::new(1, config, start()), fake)
+}
+
+/// A claim for `pods` that tries the groups of `letters` in order.
+pub(crate) fn claim(letters: &str, pods: &[&str]) -> PlannedClaim {
+    let offering = |letter: char| {
+        let spot = letter.is_uppercase();
+        json!({"instanceType": TYPE, "zone": zone(letter), "price": PRICE.parse::<f64>().unwrap(),
+            "capacityType": if spot { "spot" } else { "on-demand" }, "instanceGroup": format!("group-{letter}")})
+    };
+    let offerings: Vec<_> = letters.chars().map(offering).collect();
+    serde_json::from_value(
+        json!({"nodePool": "pool", "pods": pods, "instanceTypes": [TYPE], "zones": [],
+        "capacityTypes": [], "cheapest": offerings[0], "fallbacks": offerings[1..]}),
+    )
+    .unwrap()
+}
+
+pub(crate) fn dry(pilot: &mut Pilot, letter: char, from: Timestamp, until: Timestamp) {
+    let capacity_type = if letter.is_uppercase() {
+        CapacityType::Spot
+    } else {
+        CapacityType::OnDemand
+    };
+    // Before the first step there is no limit.
+    let steps = vec![(from, 0), (until, u32::MAX)];
+    pilot
+        .fake
+        .set_capacity(&name(TYPE), &zone(letter), capacity_type, steps);
+}
+
+pub(crate) fn ready(pilot: &Pilot) -> usize {
+    pilot
+        .machine
+        .nodes()
+        .filter(|n| n.phase == Phase::Initialized)
+        .count()
+}
+
+pub(crate) fn adds(pilot: &Pilot) -> Vec<(Timestamp, String, Name)> {
+    let add = |(at, output): &(Timestamp, Output)| match output {
+        Output::Add { request, .. } => Some((
+            *at,
+            request.body.nodes_to_add[0].instance_group_name.to_string(),
+            Name::clone(&request.client_token),
+        )),
+        _ => None,
+    };
+    pilot.trace.iter().filter_map(add).collect()
+}
+
+pub(crate) fn deletes(pilot: &Pilot) -> usize {
+    let is_delete = |(_, output): &&(Timestamp, Output)| matches!(output, Output::Delete { .. });
+    pilot.trace.iter().filter(is_delete).count()
+}
+
+pub(crate) fn notices<'a>(pilot: &'a Pilot, reason: &'a str) -> impl Iterator<Item = &'a Notice> {
+    pilot
+        .trace
+        .iter()
+        .filter_map(move |(_, output)| match output {
+            Output::Notice(notice) if notice.reason == reason => Some(notice),
+            _ => None,
+        })
+}
