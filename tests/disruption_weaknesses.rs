@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "disruption_weaknesses/rest.rs"]
+mod rest;
 mod world;
 
 use std::sync::Arc;
