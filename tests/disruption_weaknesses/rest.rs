@@ -136,7 +136,7 @@ fn w17_one_command_that_no_longer_holds_does_not_stop_others() {
         .find(|pod| pod.node_name.as_ref() == Some(&changed))
         .unwrap();
     let key = "karpenter.sh/do-not-disrupt";
-    std::sync::Arc::make_mut(&mut pod.annotations).set(key, "true");
+    Arc::make_mut(&mut pod.annotations).set(key, "true");
     assert!(recheck(&commands[0], &snapshot).is_err());
     assert!(recheck(&commands[1], &snapshot).is_ok());
 }
@@ -179,7 +179,7 @@ fn w21_a_gang_moves_whole_or_not_at_all() {
         .iter_mut()
         .find(|pod| pod.name.as_ref() == "g-2")
         .unwrap();
-    std::sync::Arc::make_mut(&mut pod.annotations).set("karpenter.sh/do-not-disrupt", "true");
+    Arc::make_mut(&mut pod.annotations).set("karpenter.sh/do-not-disrupt", "true");
     assert!(ours(&part).0.is_empty(), "g-2 cannot move");
     assert_eq!(karpenter(&part).len(), 1, "Karpenter stops 64 pods for one");
 }
