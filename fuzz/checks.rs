@@ -1,4 +1,4 @@
-//! What must hold for any input. Shared by the fuzz targets and by `tests/corpus.rs`, which replays the corpora on a
+//! What must hold for any input. Shared by the fuzz targets and by `tests/house/fuzz_corpora.rs`, which replays the corpora on a
 //! stable toolchain.
 
 #![allow(dead_code, reason = "each target uses one of these")]

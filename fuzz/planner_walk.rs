@@ -1,4 +1,4 @@
-//! Random changes for an incremental planner, each step judged. Shared by `tests/planner.rs` and the fuzz target.
+//! Random changes for an incremental planner, each step judged. Shared by `tests/scheduling/planner.rs` and the fuzz target.
 
 use tetrapod::base::rng::Rng;
 use tetrapod::model::cluster::Snapshot;

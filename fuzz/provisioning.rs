@@ -1,5 +1,5 @@
 //! What must hold for the provisioning machine, whatever it is told in whatever order. Shared by the fuzz target and by
-//! `tests/corpus.rs`.
+//! `tests/house/fuzz_corpora.rs`.
 
 use serde_json::{Value, json};
 use tetrapod::base::time::{Span, Timestamp};

@@ -1,4 +1,4 @@
-//! What must hold of the formula and of a step for any input. Shared by the fuzz targets and by `tests/corpus.rs`.
+//! What must hold of the formula and of a step for any input. Shared by the fuzz targets and by `tests/house/fuzz_corpora.rs`.
 
 #![allow(dead_code, reason = "each target uses one of these")]
 

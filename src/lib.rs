@@ -64,7 +64,7 @@
 //!
 //! # Modules
 //!
-//! A module imports from lower floors only (`tests/layering.rs`).
+//! A module imports from lower floors only (`tests/house/layering.rs`).
 //!
 //! | floor | module | subject |
 //! |---|---|---|

@@ -37,7 +37,7 @@
 //!
 //! # What is meant to hold (M-11)
 //!
-//! The walks of random changes in `tests/planner.rs` still find steps where the first and the third of these do not hold:
+//! The walks of random changes in `tests/scheduling/planner.rs` still find steps where the first and the third of these do not hold:
 //! pods with spreads over host names, and pods that a second look would place. Check what matters with
 //! [`verify`](crate::verify()).
 //!

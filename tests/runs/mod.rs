@@ -1,6 +1,7 @@
 //! Results of runs as a simulator would give them: a day of traffic, made from formulas.
 
 #![allow(
+    clippy::unwrap_used,
     dead_code,
     unreachable_pub,
     clippy::cast_precision_loss,

@@ -1,0 +1,494 @@
+//! One test for each statement of the launch blog's table, named after its row: what the library does to make it true.
+
+#![cfg(feature = "sim")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that picks out what it is about"
+)]
+
+use crate::provisioning_world::*;
+use serde_json::json;
+use tetrapod::base::time::{Span, Timestamp};
+use tetrapod::hyperpod::preflight::{Status, preflight};
+use tetrapod::hyperpod::role::missing_actions;
+use tetrapod::model::instance_type::CapacityType;
+use tetrapod::model::price::Price;
+use tetrapod::model::resources::Name;
+use tetrapod::provisioning::config::Config;
+use tetrapod::provisioning::input::{KubeChange, KubeEvent, Removal};
+use tetrapod::provisioning::node::Phase;
+use tetrapod::provisioning::output::Unavailability;
+use tetrapod::provisioning::{Input, Machine, Output};
+use tetrapod::sim::hyperpod::{Fake, FakeGroup, Weather};
+use tetrapod::sim::pilot::Pilot;
+use tetrapod::{Snapshot, schedule};
+
+fn sample() -> Snapshot {
+    let groups: Vec<_> = ["a", "b"]
+        .iter()
+        .map(|zone| {
+            json!({"InstanceGroupName": format!("cpu-{zone}"), "Status": "InService", "InstanceType": TYPE,
+                "CurrentCount": 0, "TargetCount": 0})
+        })
+        .collect();
+    let statuses: Vec<_> = ["a", "b"]
+        .iter()
+        .map(|zone| {
+            json!({"name": format!("cpu-{zone}"), "instanceTypes": [TYPE],
+                "subnets": [{"id": format!("subnet-{zone}"), "zone": format!("us-east-1{zone}")}]})
+        })
+        .collect();
+    let objects = [
+        json!({"ClusterName": "ml", "ClusterStatus": "InService", "ClusterArn": "arn:aws:sagemaker:us-east-1:1:cluster/ml",
+            "AutoScaling": {"Mode": "Enable", "AutoScalerType": "Karpenter", "Status": "InService"},
+            "NodeProvisioningMode": "Continuous", "NodeRecovery": "Automatic", "ClusterRole": "arn:aws:iam::1:role/r",
+            "Orchestrator": {"Eks": {"ClusterArn": "arn:aws:eks:us-east-1:1:cluster/ml"}}, "InstanceGroups": groups}),
+        json!({"apiVersion": "karpenter.sagemaker.amazonaws.com/v1", "kind": "HyperpodNodeClass",
+            "metadata": {"name": "class"}, "spec": {"instanceGroups": ["cpu-a", "cpu-b"]},
+            "status": {"instanceGroups": statuses}}),
+        json!({"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "pool"}, "spec": {"template":
+            {"spec": {"nodeClassRef": {"group": "karpenter.sagemaker.amazonaws.com", "kind": "HyperpodNodeClass",
+            "name": "class"}}}}}),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"containers":
+            [{"name": "c", "resources": {"requests": {"cpu": "10"}}}]}}),
+    ];
+    let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    tetrapod::manifest::snapshot_from_str(&text.join("\n")).unwrap()
+}
+
+#[test]
+fn row_01_nothing_to_run_a_restart_at_any_point_changes_nothing() {
+    let (mut kept, mut stopped) = (pilot("ab"), pilot("ab"));
+    for pilot in [&mut kept, &mut stopped] {
+        dry(pilot, 'a', start(), start().plus(minutes(20)));
+        pilot.plan(vec![claim("ab", &["ns/p"]), claim("b", &["ns/q"])]);
+    }
+    for step in 1..120 {
+        let until = start().plus(Span::from_secs(step * 15));
+        kept.run(until, |_| false);
+        stopped.run(until, |_| false);
+        let stored = serde_json::to_string(&stopped.machine).unwrap();
+        stopped.machine = serde_json::from_str(&stored).unwrap();
+    }
+    assert_eq!(ready(&kept), 2);
+    assert_eq!(kept.trace, stopped.trace);
+    assert_eq!(kept.machine, stopped.machine);
+}
+
+#[test]
+fn row_02_scale_to_zero_and_from_zero() {
+    let mut pilot = pilot("a");
+    assert_eq!(pilot.fake.list().len(), 0);
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    pilot.run(start().plus(minutes(10)), |_| false);
+    assert_eq!(
+        (ready(&pilot), pilot.fake.list().len()),
+        (1, 1),
+        "from zero"
+    );
+    let all: Vec<_> = pilot.machine.nodes().map(|n| n.id).collect();
+    pilot.give(Input::Remove(Removal::new(all, "Empty")));
+    pilot.run(start().plus(minutes(20)), |_| false);
+    assert_eq!(pilot.fake.list().len(), 0, "to zero");
+    assert_eq!(pilot.machine.nodes().count(), 0);
+}
+
+#[test]
+fn row_03_each_logical_id_has_its_own_life_and_one_failing_group_blocks_no_other() {
+    let mut pilot = pilot("ab");
+    dry(&mut pilot, 'a', start(), start().plus(minutes(60)));
+    pilot.fake.set_group_status("group-c", "Failed");
+    let claims = vec![
+        claim("a", &["ns/p"]),
+        claim("b", &["ns/q"]),
+        claim("b", &["ns/r"]),
+    ];
+    pilot.plan(claims);
+    // A group that the cluster does not have is refused; the rest of the request counts at once.
+    pilot.plan(vec![claim("c", &["ns/s"]), claim("b", &["ns/t"])]);
+    let added = adds(&pilot);
+    assert!(added.iter().all(|(_, group, _)| group != "group-c"));
+    pilot.run(start().plus(minutes(8)), |p| ready(p) == 3);
+    assert_eq!(ready(&pilot), 3, "b's nodes are there");
+    let waiting = pilot
+        .machine
+        .nodes()
+        .filter(|n| n.phase < Phase::Pending)
+        .count();
+    assert!(waiting <= 1, "only a's is not");
+    assert!(pilot.now().since(start()) < minutes(8));
+}
+
+#[test]
+fn row_04_capacity_failures_are_retried_with_growing_back_off_and_a_new_token() {
+    let mut pilot = pilot("ab");
+    let wet = start().plus(minutes(50));
+    dry(&mut pilot, 'a', start(), wet);
+    pilot.plan(vec![claim("ab", &["ns/p"])]);
+    // A second order can only use the dry one.
+    pilot.plan(vec![claim("a", &["ns/q"])]);
+    pilot.run(start().plus(minutes(8)), |_| false);
+    assert_eq!(ready(&pilot), 1, "the fall-back runs");
+    assert!(notices(&pilot, "FallBack").count() >= 1);
+    let without = &pilot.replans[0].without;
+    assert!(
+        matches!(without[0].1, Unavailability::BackingOff(_)),
+        "{without:?}"
+    );
+    assert_eq!(&*pilot.replans[0].pods, [name("ns/q")], "no pod is lost");
+    pilot.run(start().plus(minutes(100)), |p| ready(p) == 2);
+    assert_eq!(
+        ready(&pilot),
+        2,
+        "the other one too, once there is capacity"
+    );
+    let tries: Vec<_> = adds(&pilot)
+        .into_iter()
+        .filter(|(_, g, _)| g == "group-a")
+        .collect();
+    assert!(tries.len() >= 3 && tries.len() < 12, "{tries:?}");
+    let tokens: std::collections::BTreeSet<_> = tries.iter().map(|(_, _, t)| t).collect();
+    assert_eq!(tokens.len(), tries.len(), "each try has a token of its own");
+    let gaps: Vec<_> = tries[1..]
+        .windows(2)
+        .map(|w| w[1].0.since(w[0].0))
+        .collect();
+    assert!(gaps.last() > gaps.first(), "{gaps:?}");
+}
+
+#[test]
+fn row_05_node_classes_are_validated_with_conditions_and_reasons() {
+    let mut snapshot = sample();
+    let machine = Machine::new(1, Config::of(&snapshot), start());
+    let mut pilot = Pilot::new(
+        machine,
+        Fake::new(1, Vec::new(), Weather::default(), start()),
+    );
+    let of_class = |pilot: &Pilot| pilot.machine.statuses()[0].clone();
+    let status = of_class(&pilot);
+    assert_eq!(&*status.kind, "HyperpodNodeClass");
+    assert!(
+        !status.is_true("InstanceGroupReady"),
+        "the fake has none of its groups"
+    );
+    assert!(status.conditions[0].message.contains("cpu-a, cpu-b"));
+    pilot.give(Input::Cluster(Box::new(snapshot.cluster.clone().unwrap())));
+    let status = of_class(&pilot);
+    for kind in ["InstanceGroupReady", "SubnetsReady", "Ready"] {
+        assert!(status.is_true(kind), "{status:?}");
+    }
+    snapshot.node_classes[0].instance_groups =
+        (0..11).map(|n| Name::from(format!("g-{n}"))).collect();
+    pilot.give(Input::Config(Box::new(Config::of(&snapshot))));
+    let ready = of_class(&pilot).conditions[2].clone();
+    assert_eq!(
+        (&*ready.status, &*ready.reason),
+        ("False", "ValidationFailed")
+    );
+    assert!(
+        ready.message.contains("11 instance groups"),
+        "{}",
+        ready.message
+    );
+    // A group with a training plan gives nothing, the others do.
+    let mut snapshot = sample();
+    let cluster = snapshot.cluster.as_mut().unwrap();
+    cluster.instance_groups[0].training_plan = Some(name("arn:plan"));
+    let config = Config::of(&snapshot);
+    assert!(config.groups[0].faults[0].contains("training plan"));
+    assert!(config.groups[1].faults.is_empty());
+}
+
+#[test]
+fn row_06_unsupported_keys_of_a_pool_are_a_condition_and_not_silence() {
+    let mut snapshot = sample();
+    let requirement =
+        json!({"key": "karpenter.k8s.aws/instance-family", "operator": "In", "values": ["c5"]});
+    snapshot.node_pools[0]
+        .requirements
+        .push(serde_json::from_value(requirement).unwrap());
+    let machine = Machine::new(1, Config::of(&snapshot), start());
+    let pool = machine
+        .statuses()
+        .iter()
+        .find(|d| d.kind == "NodePool")
+        .unwrap();
+    let condition = &pool.conditions[0];
+    assert_eq!(
+        (&*condition.kind, &*condition.status),
+        ("ValidationSucceeded", "False")
+    );
+    assert!(
+        condition
+            .message
+            .contains("karpenter.k8s.aws/instance-family")
+    );
+    assert!(!pool.is_true("Ready"));
+}
+
+#[test]
+fn row_07_the_choice_lists_alternatives_in_order_and_they_are_tried_in_it() {
+    let plan = schedule(&sample());
+    let claim = &plan.new_node_claims[0];
+    let chosen = claim.cheapest.instance_group.clone().unwrap();
+    let other = claim.fallbacks[0].instance_group.clone().unwrap();
+    assert_ne!(chosen, other);
+    let group = |name: &Name, letter: &str| {
+        let zones = vec![Name::from(format!("us-east-1{letter}"))];
+        FakeGroup::new(
+            Name::clone(name),
+            zones,
+            vec![Name::from(TYPE)],
+            CapacityType::OnDemand,
+        )
+    };
+    let fakes = vec![group(&name("cpu-a"), "a"), group(&name("cpu-b"), "b")];
+    let mut fake = Fake::new(1, fakes, Weather::default(), start());
+    fake.set_capacity(
+        &name(TYPE),
+        &claim.cheapest.zone,
+        CapacityType::OnDemand,
+        vec![(start(), 0)],
+    );
+    let mut pilot = Pilot::new(Machine::new(1, Config::of(&sample()), start()), fake);
+    pilot.plan(plan.new_node_claims.clone());
+    pilot.run(start().plus(minutes(15)), |p| ready(p) == 1);
+    let tried: Vec<String> = adds(&pilot)
+        .into_iter()
+        .map(|(_, group, _)| group)
+        .collect();
+    assert_eq!(tried, [chosen.to_string(), other.to_string()]);
+    assert_eq!(ready(&pilot), 1);
+}
+
+#[test]
+fn row_08_removal_decisions_are_carried_out_drain_first() {
+    let mut pilot = pilot("a");
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    pilot.run(start().plus(minutes(10)), |_| false);
+    let id = pilot.machine.nodes().next().unwrap().id;
+    pilot.give(Input::Remove(Removal::new(vec![id], "Underutilized")));
+    assert_eq!(deletes(&pilot), 0, "not before it is drained");
+    let drained = pilot
+        .trace
+        .iter()
+        .any(|(_, o)| matches!(o, Output::Drain { why, .. } if &**why == "Underutilized"));
+    assert!(drained);
+    pilot.run(start().plus(minutes(15)), |_| false);
+    assert_eq!((deletes(&pilot), pilot.fake.list().len()), (1, 0));
+}
+
+#[test]
+fn row_09_a_replaced_instance_keeps_its_logical_id_and_is_not_launched_again() {
+    let mut weather = Weather::default();
+    weather.breaks = 1000;
+    weather.trouble_within = minutes(8);
+    let mut pilot = pilot_with("a", config("a"), weather);
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    pilot.run(start().plus(minutes(10)), |p| ready(p) == 1);
+    let before = pilot.machine.nodes().next().unwrap().clone();
+    pilot.fake.set_weather(Weather::default());
+    pilot.run(start().plus(minutes(40)), |_| false);
+    let after = pilot.machine.nodes().next().unwrap();
+    assert_eq!(before.logical_id, after.logical_id);
+    assert_ne!(before.instance_id, after.instance_id, "it was replaced");
+    assert_eq!(after.phase, Phase::Initialized);
+    assert_eq!(adds(&pilot).len(), 1);
+    // An unhealthy node is left to HyperPod unless the pool says otherwise.
+    let instance = after.instance_id.clone().unwrap();
+    pilot.give(Input::Kube(KubeEvent::new(
+        instance,
+        KubeChange::Ready(false),
+    )));
+    pilot.run(start().plus(minutes(140)), |_| false);
+    assert_eq!(deletes(&pilot), 0);
+}
+
+#[test]
+fn row_10_without_pods_nothing_is_bought_and_what_no_pod_wants_goes() {
+    let mut pilot = pilot("a");
+    pilot.run(start().plus(minutes(30)), |_| false);
+    assert!(adds(&pilot).is_empty(), "exactly reactive");
+    pilot.plan(vec![claim("a", &["ns/p", "ns/q"])]);
+    // The pod tier scales in while the node starts; its hold is five minutes.
+    pilot.give(Input::Withdraw(vec![name("ns/p"), name("ns/q")]));
+    pilot.run(start().plus(minutes(32)), |_| false);
+    assert_eq!(deletes(&pilot), 0, "it is held for the next pods");
+    pilot.plan(vec![claim("a", &["ns/r"])]);
+    assert_eq!(adds(&pilot).len(), 1, "and taken by them");
+    pilot.give(Input::Withdraw(vec![name("ns/r")]));
+    pilot.run(start().plus(minutes(60)), |_| false);
+    assert_eq!(pilot.fake.list().len(), 0);
+}
+
+#[test]
+fn row_11_an_add_beyond_the_quota_is_not_emitted_and_the_reason_names_it() {
+    let mut config = config("a");
+    config.quotas.per_type.insert(name(TYPE), 2);
+    let mut pilot = pilot_with("a", config, Weather::default());
+    pilot.plan(
+        ["ns/p", "ns/q", "ns/r"]
+            .map(|pod| claim("a", &[pod]))
+            .to_vec(),
+    );
+    assert_eq!(pilot.fake.list().len(), 2);
+    let Unavailability::Guard(text) = &pilot.replans[0].without[0].1 else {
+        panic!("{:?}", pilot.replans);
+    };
+    assert_eq!(&**text, "the quota of 2 ml.c5.4xlarge");
+    assert!(pilot.replans[0].retry_at.is_some());
+}
+
+#[test]
+fn row_12_only_the_two_batch_actions_are_needed() {
+    assert!(
+        missing_actions(
+            &[
+                "sagemaker:BatchAddClusterNodes",
+                "sagemaker:BatchDeleteClusterNodes"
+            ],
+            false
+        )
+        .is_empty()
+    );
+    assert_eq!(
+        missing_actions(&["sagemaker:BatchAddClusterNodes"], false).len(),
+        1
+    );
+}
+
+#[test]
+fn row_13_continuous_provisioning_is_checked() {
+    let mut snapshot = sample();
+    let failed = |snapshot: &Snapshot| {
+        let checks = preflight(snapshot, None);
+        checks
+            .iter()
+            .any(|c| c.row == 13 && c.status == Status::Fail)
+    };
+    assert!(!failed(&snapshot));
+    snapshot.cluster.as_mut().unwrap().node_provisioning_mode = None;
+    assert!(failed(&snapshot));
+}
+
+#[test]
+fn row_14_nothing_is_added_or_deleted_unless_autoscaling_is_in_service() {
+    let mut pilot = pilot("a");
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    pilot.run(start().plus(minutes(10)), |_| false);
+    let node = pilot.machine.nodes().next().unwrap().id;
+    for status in ["Creating", "Failed", "Deleting"] {
+        pilot.fake.set_autoscaling(status);
+        pilot.look();
+        let before = (adds(&pilot).len(), deletes(&pilot));
+        pilot.plan(vec![claim("a", &[&format!("ns/{status}")])]);
+        pilot.give(Input::Remove(Removal::new(vec![node], "Empty")));
+        pilot.run(pilot.now().plus(minutes(10)), |_| false);
+        assert_eq!((adds(&pilot).len(), deletes(&pilot)), before, "{status}");
+    }
+    assert!(
+        notices(&pilot, "Autoscaling").any(|n| n.message.contains("the role cannot be assumed"))
+    );
+    pilot.fake.set_autoscaling("InService");
+    pilot.look();
+    pilot.run(pilot.now().plus(minutes(10)), |_| false);
+    assert_eq!(ready(&pilot), 4, "what waited is launched");
+}
+
+#[test]
+fn row_15_a_zone_is_a_group_and_flexible_groups_are_told_zone_and_type() {
+    let mut pilot = pilot("ab");
+    pilot.plan(vec![claim("b", &["ns/p"])]);
+    let entry = |pilot: &Pilot| {
+        let last = pilot.trace.iter().rev().find_map(|(_, o)| match o {
+            Output::Add { request, .. } => Some(request.body.nodes_to_add[0].clone()),
+            _ => None,
+        });
+        last.unwrap()
+    };
+    assert_eq!(&*entry(&pilot).instance_group_name, "group-b");
+    assert!(entry(&pilot).availability_zones.is_empty());
+    assert_eq!(&*pilot.fake.list()[0].availability_zone, "us-east-1b");
+    let mut config = config("ab");
+    config.groups[1].zones.push(name("us-east-1a"));
+    pilot.give(Input::Config(Box::new(config)));
+    pilot.plan(vec![claim("b", &["ns/q"])]);
+    assert_eq!(entry(&pilot).availability_zones, [name("us-east-1b")]);
+}
+
+#[test]
+fn row_16_the_ledger_counts_from_lifecycle_start_to_termination_and_failed_launches_cost_nothing() {
+    let mut pilot = pilot("ab");
+    dry(&mut pilot, 'a', start(), start().plus(minutes(600)));
+    pilot.plan(vec![claim("ab", &["shop/p"])]);
+    pilot.run(start().plus(minutes(60)), |_| false);
+    let id = pilot.machine.nodes().next().unwrap().id;
+    pilot.give(Input::Remove(Removal::new(vec![id], "Empty")));
+    pilot.run(start().plus(minutes(90)), |_| false);
+    let totals = pilot.machine.ledger().totals(pilot.now());
+    let billed: i128 = pilot.fake.bill().map(|(_, _, amount)| amount).sum();
+    assert_eq!(totals.total.exact(), billed);
+    assert_eq!(
+        totals.groups.keys().collect::<Vec<_>>(),
+        [&name("group-b")],
+        "a's launches failed"
+    );
+    assert_eq!(totals.pools["pool"], totals.total);
+    assert_eq!(totals.workloads["shop"], totals.total);
+    let dollars = totals.total.dollars();
+    let hour: Price = PRICE.parse().unwrap();
+    assert!(dollars > Price::ZERO && dollars < hour, "{dollars}");
+}
+
+#[test]
+fn row_17_deleting_a_pool_drains_and_deletes_its_nodes_and_a_class_in_use_is_not_released() {
+    let mut pilot = pilot("a");
+    pilot.plan(vec![claim("a", &["ns/p"]), claim("a", &["ns/q"])]);
+    pilot.run(start().plus(minutes(10)), |_| false);
+    let released = |pilot: &Pilot| -> Vec<String> {
+        let of = |(_, output): &(Timestamp, Output)| match output {
+            Output::Release { kind, name } => Some(format!("{kind}/{name}")),
+            _ => None,
+        };
+        pilot.trace.iter().filter_map(of).collect()
+    };
+    let mut config = config("a");
+    config.classes[0].deleted = true;
+    pilot.give(Input::Config(Box::new(config.clone())));
+    assert!(released(&pilot).is_empty(), "the pool still refers to it");
+    config.pools[0].deleted = true;
+    pilot.give(Input::Config(Box::new(config)));
+    assert_eq!(deletes(&pilot), 0, "drain first");
+    pilot.run(start().plus(minutes(20)), |_| false);
+    assert_eq!(pilot.fake.list().len(), 0);
+    assert_eq!(
+        released(&pilot),
+        ["NodePool/pool", "HyperpodNodeClass/class"]
+    );
+}
+
+#[test]
+fn row_18_decisions_carry_reason_and_rule_and_their_trace_replays() {
+    let run = || {
+        let mut pilot = pilot("aB");
+        dry(&mut pilot, 'B', start(), start().plus(minutes(30)));
+        pilot.plan(vec![claim("Ba", &["ns/p"])]);
+        pilot.run(start().plus(minutes(30)), |_| false);
+        pilot.trace
+    };
+    let trace = run();
+    let notices = trace.iter().filter_map(|(_, output)| match output {
+        Output::Notice(notice) => Some(notice),
+        _ => None,
+    });
+    for notice in notices {
+        let (letter, number) = notice.rule.split_once('-').unwrap();
+        assert!(["H", "D", "M"].contains(&letter) && number.parse::<u32>().is_ok());
+        assert!(!notice.reason.is_empty() && !notice.subject.is_empty());
+    }
+    assert_eq!(
+        serde_json::to_string(&trace).unwrap(),
+        serde_json::to_string(&run()).unwrap()
+    );
+}

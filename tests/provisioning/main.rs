@@ -1,0 +1,12 @@
+//! HyperPod's capacity, asked for, failed and recovered.
+
+#![cfg(feature = "sim")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that meets something else has failed"
+)]
+
+mod blog_rows;
+mod provisioning;
+mod provisioning_world;

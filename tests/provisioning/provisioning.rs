@@ -1,0 +1,260 @@
+//! The provisioning machine from outside: what the rows of the blog's table do not say.
+
+#![cfg(feature = "sim")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that picks out what it is about"
+)]
+
+use crate::provisioning_world::*;
+use tetrapod::base::time::{Span, Timestamp};
+use tetrapod::provisioning::api::{AddAnswer, AddedNode, CallError, Outcome};
+use tetrapod::provisioning::config::PoolConfig;
+use tetrapod::provisioning::events::ClusterEvent;
+use tetrapod::provisioning::ids::CallId;
+use tetrapod::provisioning::input::{AcceptedPlan, Listing, Removal};
+use tetrapod::provisioning::{Input, Machine, Output};
+use tetrapod::sim::hyperpod::Weather;
+use tetrapod::sim::pilot::Pilot;
+
+#[test]
+fn a_replacement_that_only_a_listing_shows_is_followed_h29() {
+    let mut pilot = pilot("a");
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    pilot.run(start().plus(minutes(10)), |p| ready(p) == 1);
+    let mut record = pilot.fake.list()[0].clone();
+    record.instance_id = Some(name("i-new"));
+    let now = pilot.now().plus(Span::from_secs(1));
+    let listing = Listing::new(now, vec![record], true);
+    pilot.machine.handle(Input::Listing(listing), now);
+    let node = pilot.machine.nodes().next().unwrap();
+    assert_eq!(node.instance_id.as_deref(), Some("i-new"));
+    assert!(node.is_in_flight() && !node.joined, "it starts anew");
+    assert!(pilot.machine.by_instance_id("i-new").is_some());
+}
+
+#[test]
+fn an_order_that_has_tried_all_its_ways_once_goes_back_to_the_planner_h32() {
+    // By the time the last way has failed the first one may be tried again: without an end that would go round for ever,
+    // and no planner would hear that group-g is free.
+    let mut pilot = pilot("abcdefg");
+    let never = start().plus(minutes(100_000));
+    for letter in "abcdef".chars() {
+        dry(&mut pilot, letter, start(), never);
+    }
+    pilot.plan(vec![claim("abcdef", &["ns/p"])]);
+    pilot.run(start().plus(minutes(45)), |p| !p.replans.is_empty());
+    let tried: Vec<String> = adds(&pilot).into_iter().map(|(_, g, _)| g).collect();
+    let all: Vec<String> = "abcdef".chars().map(|l| format!("group-{l}")).collect();
+    assert_eq!(tried, all, "each once, in order");
+    assert_eq!(pilot.replans[0].without.len(), 6);
+    pilot.plan(vec![claim("g", &["ns/p"])]);
+    pilot.run(pilot.now().plus(minutes(10)), |p| ready(p) == 1);
+    assert_eq!(ready(&pilot), 1);
+}
+
+/// Takes what the machine asks for without carrying it out.
+fn outputs(machine: &mut Machine) -> Vec<Output> {
+    let mut all = Vec::new();
+    loop {
+        match machine.poll() {
+            Output::Wake { .. } | Output::Idle => return all,
+            output => all.push(output),
+        }
+    }
+}
+
+/// A machine that has asked for a node in `a` and one in `b` in one call, and has no answer.
+fn asked_for_two() -> (Machine, CallId) {
+    let pilot = pilot("abc");
+    let mut machine = pilot.machine;
+    let claims = vec![claim("ac", &["ns/p"]), claim("bc", &["ns/q"])];
+    machine.handle(Input::Plan(AcceptedPlan::of(claims, start())), start());
+    let calls: Vec<CallId> = outputs(&mut machine)
+        .iter()
+        .filter_map(|output| match output {
+            Output::Add { call, .. } => Some(*call),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(calls.len(), 1);
+    (machine, calls[0])
+}
+
+fn asked_nodes(outputs: &[Output]) -> Vec<(u64, String)> {
+    let of = |output: &Output| match output {
+        Output::Add { launches, .. } => launches
+            .iter()
+            .map(|l| (l.node.number(), l.offering.instance_group.to_string()))
+            .collect(),
+        _ => Vec::new(),
+    };
+    outputs.iter().flat_map(of).collect()
+}
+
+#[test]
+fn a_node_removed_before_its_request_is_answered_is_not_asked_for_again_h25() {
+    let (mut machine, call) = asked_for_two();
+    let removed = machine.nodes().next().unwrap().id;
+    machine.handle(
+        Input::Remove(Removal::new(vec![removed], "drifted")),
+        start(),
+    );
+    // Its order has a new node at once.
+    assert_eq!(
+        asked_nodes(&outputs(&mut machine)),
+        [(3, "group-a".to_owned())]
+    );
+    let refused = Outcome::Failed(CallError::LimitExceeded(name("quota")));
+    machine.handle(Input::Answer(call, refused), start());
+    assert_eq!(
+        asked_nodes(&outputs(&mut machine)),
+        [(2, "group-b".to_owned())],
+        "each entry by itself, without the removed node"
+    );
+    assert!(machine.node(removed).is_none());
+}
+
+#[test]
+fn a_refusal_after_silence_leaves_the_call_open_and_lets_the_orders_go_on_h25() {
+    let (mut machine, call) = asked_for_two();
+    machine.handle(
+        Input::Answer(call, Outcome::Failed(CallError::NoAnswer)),
+        start(),
+    );
+    let later = start().plus(minutes(2));
+    machine.handle(Input::Tick, later);
+    assert_eq!(asked_nodes(&outputs(&mut machine)).len(), 2, "repeated");
+    let refused = Outcome::Failed(CallError::Refused(name("the role may not")));
+    machine.handle(Input::Answer(call, refused), later);
+    let orders_go_on = asked_nodes(&outputs(&mut machine));
+    assert!(orders_go_on.iter().all(|(_, group)| group == "group-c"));
+    assert_eq!(orders_go_on.len(), 2);
+    // The repetition tells that the first request had taken effect after all: its nodes go.
+    let later = later.plus(minutes(2));
+    machine.handle(Input::Tick, later);
+    let mut answer = AddAnswer::default();
+    for letter in ["a", "b"] {
+        let mut added = AddedNode::default();
+        added.node_logical_id = name(&format!("late-{letter}"));
+        added.instance_group_name = name(&format!("group-{letter}"));
+        answer.successful.push(added);
+    }
+    machine.handle(Input::Answer(call, Outcome::Added(answer)), later);
+    let deleted = outputs(&mut machine)
+        .into_iter()
+        .find_map(|output| match output {
+            Output::Delete { request, .. } => Some(request.node_logical_ids),
+            _ => None,
+        });
+    assert_eq!(deleted.unwrap(), [name("late-a"), name("late-b")]);
+}
+
+#[test]
+fn an_answer_is_matched_to_the_entry_that_asked_for_just_that_h25() {
+    let mut pilot = pilot("a");
+    let mut wrong = claim("aa", &["ns/p"]);
+    wrong.cheapest.zone = name("us-east-1x");
+    // Both in one request: the zone that the group does not have comes after the one that is implied.
+    pilot.plan(vec![wrong, claim("a", &["ns/q"])]);
+    let node = |pilot: &Pilot, pod: &str| {
+        let mut nodes = pilot.machine.nodes();
+        let node = nodes.find(|n| n.pods == [name(pod)]).unwrap();
+        let zone = pilot.machine.offering(node).unwrap().zone.to_string();
+        (zone, node.logical_id.is_some())
+    };
+    assert_eq!(node(&pilot, "ns/q"), ("us-east-1a".to_owned(), true));
+    assert_eq!(
+        node(&pilot, "ns/p"),
+        ("us-east-1a".to_owned(), true),
+        "its fall-back"
+    );
+}
+
+#[test]
+fn finalizers_of_pools_without_nodes_go_while_autoscaling_is_off() {
+    let mut pilot = pilot("a");
+    pilot.fake.set_autoscaling("Failed");
+    pilot.look();
+    let mut config = config("a");
+    config.pools[0].deleted = true;
+    pilot.give(Input::Config(Box::new(config)));
+    let released = |(_, output): &(Timestamp, Output)| matches!(output, Output::Release { kind, .. } if kind == "NodePool");
+    assert!(pilot.trace.iter().any(released));
+}
+
+#[test]
+fn events_of_unknown_kinds_are_kept_and_counted_m19() {
+    let mut machine = pilot("a").machine;
+    for number in 0..70 {
+        let mut event = ClusterEvent::instance(format!("e-{number}"), "Info", start(), "l-1");
+        event.description = name("something new");
+        machine.handle(Input::Event(event), start());
+    }
+    assert_eq!(machine.ignored(), 70);
+    let kept: Vec<&str> = machine.unknown_events().map(|e| &*e.event_id).collect();
+    assert_eq!((kept.len(), kept[0], kept[63]), (64, "e-6", "e-69"));
+    let stored = serde_json::to_string(&machine).unwrap();
+    assert_eq!(serde_json::from_str::<Machine>(&stored).unwrap(), machine);
+}
+
+#[test]
+fn a_new_price_counts_for_the_nodes_there_are_and_a_cap_holds() {
+    let mut config = config("a");
+    config.price_cap = Some("2".parse().unwrap());
+    let mut pilot = pilot_with("a", config, Weather::default());
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    let mut dearer = claim("a", &["ns/q"]);
+    dearer.cheapest.price = Some("1.5".parse().unwrap());
+    pilot.plan(vec![dearer]);
+    assert_eq!(pilot.fake.list().len(), 1, "two at 1.50 are beyond the cap");
+    let mut cheaper = claim("a", &["ns/q"]);
+    cheaper.cheapest.price = Some("1".parse().unwrap());
+    pilot.plan(vec![cheaper]);
+    assert_eq!(pilot.fake.list().len(), 2, "two at 1 are not");
+}
+
+#[test]
+fn requests_keep_to_five_entries_and_fifty_nodes_h25() {
+    let letters = "abcdefgh";
+    let mut pilot = pilot(letters);
+    let many = |letter: char, count: usize| {
+        let pods: Vec<String> = (0..count).map(|n| format!("ns/{letter}-{n}")).collect();
+        let claims = pods.iter().map(|pod| claim(&letter.to_string(), &[pod]));
+        claims.collect::<Vec<_>>()
+    };
+    let mut claims: Vec<_> = letters.chars().flat_map(|letter| many(letter, 3)).collect();
+    claims.extend((0..120).map(|n| claim("a", &[&format!("big/{n}")])));
+    pilot.plan(claims);
+    let mut nodes = 0;
+    for (_, output) in &pilot.trace {
+        if let Output::Add { request, .. } = output {
+            let entries = &request.body.nodes_to_add;
+            let count: u32 = entries.iter().map(|e| e.increment_target_count_by).sum();
+            assert!(entries.len() <= 5 && count <= 50, "{entries:?}");
+            nodes += count;
+        }
+    }
+    assert_eq!(nodes, 8 * 3 + 120);
+    assert!(pilot.fake.violations().is_empty());
+}
+
+#[test]
+fn the_fall_back_is_asked_for_within_one_launch_deadline_whether_events_come_or_not() {
+    for lost in [0, 1000] {
+        let mut weather = Weather::default();
+        weather.event_lost = lost;
+        let mut pilot = pilot_with("ab", config("ab"), weather);
+        dry(&mut pilot, 'a', start(), start().plus(minutes(600)));
+        pilot.plan(vec![claim("ab", &["ns/p"])]);
+        pilot.run(start().plus(minutes(20)), |p| ready(p) == 1);
+        let (asked, group, _) = adds(&pilot).pop().unwrap();
+        assert_eq!(group, "group-b");
+        let launch = PoolConfig::default().deadlines.launch;
+        assert!(asked.since(start()) <= launch, "{asked}");
+        assert_eq!(ready(&pilot), 1);
+        // A node of the fake takes six and a half minutes at most.
+        assert!(pilot.now().since(asked) <= Span::from_secs(390));
+    }
+}
