@@ -1,7 +1,7 @@
 //! Conditions of node classes and pools as status documents (H-11, H-12, H-21).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub(super) struct ClusterView {
     pub(super) blocker: Option<Name>,
     /// Status by group.
     pub(super) groups: BTreeMap<Name, Name>,
+    /// Groups with a MinCount: HyperPod launches nodes of its own in them (H-34).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) min_counts: BTreeSet<Name>,
 }
 
 /// All documents of a configuration: classes, then pools.

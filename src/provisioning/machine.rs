@@ -17,7 +17,7 @@ use super::node::{Deletion, Node};
 use super::offers::Offers;
 use super::orders::Order;
 use super::output::{Notice, Output, WakeReason};
-use super::records::Stranger;
+use super::records::{Foreign, Stranger};
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Timestamp};
 use crate::model::resources::Name;
@@ -58,8 +58,8 @@ pub(super) struct State {
     pub(super) covers: BTreeMap<Name, Cover>,
     /// Kubernetes events of instances that no node is known to have yet.
     pub(super) strangers: BTreeMap<Name, Stranger>,
-    /// Logical ids that are nobody's, with the listing that last showed them (H-9).
-    pub(super) foreign: BTreeMap<Name, Timestamp>,
+    /// Logical ids in managed groups that are nobody's (H-9), or not yet.
+    pub(super) foreign: BTreeMap<Name, Foreign>,
     pub(super) ledger: Ledger,
     pub(super) statuses: Vec<StatusDocument>,
     /// No call is sent before.

@@ -30,6 +30,18 @@ pub(super) struct Stranger {
     at: Timestamp,
 }
 
+/// A node in a managed group that no request is known to have asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Foreign {
+    /// The start of the first listing that showed it.
+    first: Timestamp,
+    /// The start of the last one.
+    last: Timestamp,
+    /// Whether people were told. They are not while it may belong to a request without an answer.
+    pub(super) reported: bool,
+}
+
 impl Machine {
     /// `DescribeCluster`. O(groups), and O(nodes) where pools are being deleted.
     pub(super) fn describe(&mut self, record: &HyperpodCluster) {
@@ -49,6 +61,12 @@ impl Machine {
                 .instance_groups
                 .iter()
                 .map(|group| (Name::clone(&group.name), Name::clone(&group.status)))
+                .collect(),
+            min_counts: record
+                .instance_groups
+                .iter()
+                .filter(|group| group.min_count > 0)
+                .map(|group| Name::clone(&group.name))
                 .collect(),
         };
         if self.state.cluster.as_ref() == Some(&view) {
@@ -162,6 +180,7 @@ impl Machine {
             return None;
         }
         let group = &record.instance_group_name;
+        let first = self.sighted(record, began);
         let of_open_call = self.state.calls.values().any(|call| match &call.what {
             What::Add(entries) => entries.iter().any(|e| e.add.instance_group_name == *group),
             What::Delete(_) => false,
@@ -169,19 +188,7 @@ impl Machine {
         if of_open_call {
             return None;
         }
-        let suits = |id: &NodeId| {
-            let offering = self.state.nodes.get(id).map(|node| node.offering);
-            offering
-                .and_then(|o| self.state.offers.get(o))
-                .is_some_and(|o| {
-                    o.instance_group == *group
-                        && (record.instance_type.is_empty()
-                            || o.instance_type == record.instance_type)
-                        && (record.availability_zone.is_empty()
-                            || o.zone == record.availability_zone)
-                })
-        };
-        let late = self.index.lost.iter().copied().find(suits);
+        let late = self.late_arrival(record, first);
         if let Some(id) = late {
             self.index.lost.remove(&id);
             if let Some(node) = self.state.nodes.get_mut(&id) {
@@ -199,14 +206,10 @@ impl Machine {
             );
             return Some(id);
         }
-        let managed = self.index.groups.contains_key(group);
-        if managed
-            && self
-                .state
-                .foreign
-                .insert(Name::clone(logical), began)
-                .is_none()
+        if let Some(foreign) = self.state.foreign.get_mut(logical)
+            && !foreign.reported
         {
+            foreign.reported = true;
             self.notice(
                 true,
                 "ForeignNode",
@@ -216,6 +219,48 @@ impl Machine {
             );
         }
         None
+    }
+
+    /// Notes that a listing has shown a node of nobody. Returns the start of the first one that did.
+    fn sighted(&mut self, record: &NodeRecord, began: Timestamp) -> Timestamp {
+        if !self.index.groups.contains_key(&record.instance_group_name) {
+            return began;
+        }
+        let logical = Name::clone(&record.node_logical_id);
+        let foreign = self.state.foreign.entry(logical).or_insert(Foreign {
+            first: began,
+            last: began,
+            reported: false,
+        });
+        foreign.first = foreign.first.min(began);
+        foreign.last = foreign.last.max(began);
+        foreign.first
+    }
+
+    /// The lost node that a record of nobody's node may be about. Not if it was there before that was asked for, and not
+    /// where HyperPod launches nodes for a MinCount, which nothing tells from ours (H-34): what is not surely ours is not
+    /// deleted (H-9).
+    fn late_arrival(&self, record: &NodeRecord, first: Timestamp) -> Option<NodeId> {
+        let group = &record.instance_group_name;
+        let cluster = self.state.cluster.as_ref();
+        if cluster.is_none_or(|cluster| cluster.min_counts.contains(group)) {
+            return None;
+        }
+        self.index.lost.iter().copied().find(|id| {
+            let Some(node) = self.state.nodes.get(id) else {
+                return false;
+            };
+            // A node without a logical id has started when it was asked for.
+            let Some(offering) = self.state.offers.get(node.offering) else {
+                return false;
+            };
+            node.started <= first
+                && offering.instance_group == *group
+                && (record.instance_type.is_empty()
+                    || offering.instance_type == record.instance_type)
+                && (record.availability_zone.is_empty()
+                    || offering.zone == record.availability_zone)
+        })
     }
 
     /// The sweep that began at `began` is complete: what it has not shown is missing.
@@ -248,7 +293,7 @@ impl Machine {
                 self.gone(id);
             }
         }
-        self.state.foreign.retain(|_, seen| *seen >= began);
+        self.state.foreign.retain(|_, node| node.last >= began);
         self.state
             .strangers
             .retain(|_, stranger| now.since(stranger.at) < STRANGER_MEMORY);

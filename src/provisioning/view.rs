@@ -100,7 +100,8 @@ impl Machine {
 
     /// Logical ids in managed groups that are not the machine's (H-9).
     pub fn foreign(&self) -> impl Iterator<Item = &Name> {
-        self.state.foreign.keys()
+        let foreign = self.state.foreign.iter();
+        foreign.filter_map(|(logical, of)| of.reported.then_some(logical))
     }
 
     /// The nodes that are not leaving as NodeClaims, for the snapshot that the next plan is made from: what is on its way

@@ -232,6 +232,7 @@ impl Fake {
                     status: Name::clone(&group.status),
                     instance_types: group.instance_types.clone(),
                     spot: group.capacity_type == CapacityType::Spot,
+                    min_count: group.min_count,
                     ..InstanceGroup::default()
                 })
                 .collect(),

@@ -188,6 +188,7 @@ impl Fake {
             return;
         };
         group.status = Name::from("Updating");
+        group.min_count = count;
         let group = group.clone();
         let (Some(instance_type), Some(zone)) = (group.instance_types.first(), group.zones.first())
         else {
@@ -233,6 +234,9 @@ impl Fake {
         };
         for logical in own {
             self.terminate(&logical);
+        }
+        if let Some(group) = self.groups.get_mut(group) {
+            group.min_count = 0;
         }
         self.set_group_status(group, "InService");
     }

@@ -40,6 +40,9 @@ pub struct FakeGroup {
     pub capacity_type: CapacityType,
     /// Its status.
     pub status: Name,
+    /// How many nodes HyperPod launches by itself before the group is in service (H-34).
+    #[serde(default)]
+    pub min_count: u32,
 }
 
 impl FakeGroup {
@@ -57,6 +60,7 @@ impl FakeGroup {
             instance_types,
             capacity_type,
             status: Name::from("InService"),
+            min_count: 0,
         }
     }
 }

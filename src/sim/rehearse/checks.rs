@@ -8,7 +8,7 @@ use crate::model::price::Price;
 use crate::model::quantity::Quantity;
 use crate::model::resources::{NODES, Name, ResourceList};
 use crate::provisioning::Machine;
-use crate::provisioning::api::{AddAnswer, AddRequest, DeleteRequest};
+use crate::provisioning::api::{AddAnswer, AddRequest, DeleteRequest, InstanceStatus};
 use crate::provisioning::config::Config;
 use crate::provisioning::ids::{CallId, NodeId, OrderId};
 use crate::provisioning::input::KubeChange;
@@ -78,6 +78,17 @@ struct Asked {
     instance_type: Name,
     price: Price,
     logical: Option<Name>,
+}
+
+impl Asked {
+    fn of(launch: &Launch) -> Self {
+        Self {
+            pool: Name::clone(&launch.node_pool),
+            instance_type: Name::clone(&launch.offering.instance_type),
+            price: launch.offering.price.unwrap_or(Price::ZERO),
+            logical: None,
+        }
+    }
 }
 
 type Market = (Name, Name, CapacityType);
@@ -168,15 +179,7 @@ impl Checks {
                 (node.is_in_flight() || node.order.is_some()) && node.pods.contains(&pod)
             })?;
         }
-        self.asked.insert(
-            launch.node,
-            Asked {
-                pool: Name::clone(&launch.node_pool),
-                instance_type: Name::clone(&offering.instance_type),
-                price: offering.price.unwrap_or(Price::ZERO),
-                logical: None,
-            },
-        );
+        self.asked.insert(launch.node, Asked::of(launch));
         Ok(())
     }
 
@@ -282,16 +285,21 @@ impl Checks {
                         && added.availability_zones == entry.availability_zones
                         && added.instance_types == entry.instance_types
                 });
-                let Some(logical) = found.map(|at| &answered.remove(at).node_logical_id) else {
+                let Some(added) = found.map(|at| answered.remove(at)) else {
                     self.asked.remove(&launch.node);
                     continue;
                 };
+                let logical = &added.node_logical_id;
                 self.ours
                     .insert(Name::clone(logical), Name::clone(&launch.node_pool));
-                if let Some(asked) = self.asked.get_mut(&launch.node) {
-                    asked.logical = Some(Name::clone(logical));
-                    self.by_logical.insert(Name::clone(logical), launch.node);
+                // What a repetition asked for may have come and gone meanwhile.
+                if added.status == InstanceStatus::NotFound {
+                    continue;
                 }
+                // A request that was refused after silence is repeated and may take effect after all.
+                let asked = self.asked.entry(launch.node);
+                asked.or_insert_with(|| Asked::of(launch)).logical = Some(Name::clone(logical));
+                self.by_logical.insert(Name::clone(logical), launch.node);
             }
         }
     }
@@ -403,12 +411,19 @@ impl Checks {
         self.last_of_pod.remove(pod);
     }
 
-    /// Every logical id of ours in the fake is a node of the machine.
+    /// Every logical id of ours in the fake is a node of the machine: by its logical id, or as one whose request is still
+    /// repeated because no answer has told its logical id yet. That those go too shows at the end, when nothing may be left.
     pub(super) fn leaks(&self, machine: &Machine, fake: &Fake) -> Result<(), Violation> {
+        let asked_for = |logical: &Name| {
+            let node = self.by_logical.get(logical);
+            let node = node.and_then(|node| machine.node(*node));
+            node.is_some_and(|node| node.logical_id.is_none())
+        };
         let leaked = fake.logical_ids().find(|logical| {
             self.ours.contains_key(*logical)
                 && fake.is_wanted(logical)
                 && machine.by_logical_id(logical).is_none()
+                && !asked_for(logical)
         });
         leaked.map_or(Ok(()), |logical| {
             Err(Violation::Leaked(Name::clone(logical)))
