@@ -9,7 +9,9 @@
 
 use crate::provisioning_world::*;
 use tetrapod::base::time::{Span, Timestamp};
-use tetrapod::provisioning::api::{AddAnswer, AddedNode, CallError, Outcome};
+use tetrapod::provisioning::api::{
+    AddAnswer, AddedNode, CallError, InstanceStatus, NodeRecord, Outcome,
+};
 use tetrapod::provisioning::config::PoolConfig;
 use tetrapod::provisioning::events::ClusterEvent;
 use tetrapod::provisioning::ids::CallId;
@@ -257,4 +259,122 @@ fn the_fall_back_is_asked_for_within_one_launch_deadline_whether_events_come_or_
         // A node of the fake takes six and a half minutes at most.
         assert!(pilot.now().since(asked) <= Span::from_secs(390));
     }
+}
+
+/// The times at which a machine that is told nothing wants to be woken, up to `until`, and what it asks for then.
+fn left_alone(machine: &mut Machine, until: Timestamp) -> Vec<(Timestamp, Output)> {
+    let mut done = Vec::new();
+    let mut now = until;
+    loop {
+        match machine.poll() {
+            Output::Wake { at, .. } if at <= until => {
+                now = at;
+                machine.handle(Input::Tick, now);
+            }
+            Output::Wake { .. } | Output::Idle => return done,
+            output => done.push((now, output)),
+        }
+    }
+}
+
+fn notices_of<'a>(outputs: &'a [(Timestamp, Output)], reason: &str) -> Vec<(Timestamp, &'a str)> {
+    let of = |(at, output): &'a (Timestamp, Output)| match output {
+        Output::Notice(notice) if notice.reason == reason => Some((*at, &*notice.message)),
+        _ => None,
+    };
+    outputs.iter().filter_map(of).collect()
+}
+
+/// A request for a node in `a` gets no answer for as long as it may be repeated; then a listing shows a node of `a`.
+/// `before` happens before all that. Returns what is said of the node and whether it is deleted.
+fn shown_late(before: impl FnOnce(&mut Pilot, &NodeRecord)) -> (Vec<&'static str>, bool) {
+    let mut pilot = pilot("a");
+    let mut record = NodeRecord::new("group-a", "late", InstanceStatus::Pending);
+    record.instance_type = name(TYPE);
+    record.availability_zone = zone('a');
+    before(&mut pilot, &record);
+    let mut machine = pilot.machine;
+    let asked = start().plus(minutes(1));
+    let plan = AcceptedPlan::of(vec![claim("a", &["ns/p"])], asked);
+    machine.handle(Input::Plan(plan), asked);
+    let told = left_alone(&mut machine, asked.plus(minutes(7 * 60 + 47)));
+    let (lost, _) = notices_of(&told, "AnswerLost")[0];
+    assert!(lost.since(asked) >= minutes(7 * 60 + 45), "{lost}");
+    machine.handle(Input::Withdraw(vec![name("ns/p")]), lost);
+    machine.handle(Input::Listing(Listing::new(lost, vec![record], true)), lost);
+    let told = left_alone(&mut machine, lost.plus(minutes(30)));
+    let said = ["LateArrival", "ForeignNode"];
+    let said = said
+        .into_iter()
+        .filter(|of| !notices_of(&told, of).is_empty());
+    let deleted = |(_, output): &(Timestamp, Output)| matches!(output, Output::Delete { .. });
+    (said.collect(), told.iter().any(deleted))
+}
+
+#[test]
+fn a_node_that_comes_after_its_request_was_given_up_is_held_and_then_removed_h67() {
+    assert_eq!(shown_late(|_, _| {}), (vec!["LateArrival"], true));
+}
+
+#[test]
+fn a_node_that_was_there_before_is_no_late_arrival_h9() {
+    let (said, deleted) = shown_late(|pilot, record| {
+        let listing = Listing::new(start(), vec![record.clone()], true);
+        pilot.give(Input::Listing(listing));
+        assert_eq!(pilot.machine.foreign().count(), 1);
+        assert_eq!(notices(pilot, "ForeignNode").count(), 1);
+    });
+    assert_eq!((said, deleted), (vec![], false), "it was reported before");
+}
+
+#[test]
+fn a_node_that_hyperpod_launched_for_a_min_count_is_no_late_arrival_h34() {
+    let (said, deleted) = shown_late(|pilot, _| {
+        let mut record = pilot.fake.describe();
+        record.instance_groups[0].min_count = 1;
+        pilot.give(Input::Cluster(Box::new(record)));
+    });
+    assert_eq!((said, deleted), (vec!["ForeignNode"], false));
+}
+
+#[test]
+fn each_pool_has_deadlines_of_its_own_h68() {
+    let mut config = config("ab");
+    config.pools[0].deadlines.launch = minutes(2);
+    let mut patient = PoolConfig::new("patient", "class");
+    patient.deadlines.launch = minutes(40);
+    patient.deadlines.registration = minutes(60);
+    config.pools.push(patient);
+    let mut weather = Weather::default();
+    weather.event_lost = 1000;
+    let mut pilot = pilot_with("ab", config, weather);
+    for letter in ['a', 'b'] {
+        dry(&mut pilot, letter, start(), start().plus(minutes(30)));
+    }
+    let mut slow = claim("b", &["ns/q"]);
+    slow.node_pool = name("patient");
+    pilot.plan(vec![claim("a", &["ns/p"]), slow]);
+    pilot.run(start().plus(minutes(29)), |_| false);
+    let timeouts: Vec<&str> = notices(&pilot, "LaunchTimeout")
+        .map(|n| &*n.subject)
+        .collect();
+    let first = pilot
+        .machine
+        .nodes()
+        .find(|node| node.pods == [name("ns/q")]);
+    let waits = first.map(|node| node.id.to_string()).unwrap();
+    assert!(
+        !timeouts.is_empty() && !timeouts.contains(&&*waits),
+        "{timeouts:?}"
+    );
+    pilot.run(start().plus(minutes(45)), |_| false);
+    let node = pilot
+        .machine
+        .nodes()
+        .find(|node| node.pods == [name("ns/q")]);
+    assert_eq!(
+        node.map(|node| node.id.to_string()),
+        Some(waits),
+        "the first one came"
+    );
 }

@@ -176,7 +176,7 @@ impl Driver {
     }
 
     /// Whether the run is over.
-    fn perform(&mut self, task: Task) -> Result<bool, Violation> {
+    pub(super) fn perform(&mut self, task: Task) -> Result<bool, Violation> {
         match task {
             Task::Give(input) => self.give(*input)?,
             Task::Add(call, request, launches) => self.add_arrives(call, &request, &launches),

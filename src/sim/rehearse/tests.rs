@@ -1,10 +1,11 @@
-use super::driver::Driver;
+use super::driver::{Driver, Task};
 use super::*;
 use crate::base::time::Span;
 use crate::model::instance_type::CapacityType;
 use crate::model::price::Price;
 use crate::model::quantity::Quantity;
 use crate::model::resources::NODES;
+use crate::provisioning::Machine;
 use crate::provisioning::api::AddRequest;
 
 #[test]
@@ -36,6 +37,51 @@ fn machines_that_are_stopped_and_resumed_come_right() {
         }
     }
     assert!(crashes > 1000, "{crashes}");
+}
+
+/// A request that was refused after silence is still repeated when all pods have nodes: what it has bought is not leaked.
+#[test]
+fn schedules_that_once_failed_come_right() {
+    for (seed, crash) in [(221_462, false), (35_714, true)] {
+        if let Err(broken) = rehearse(seed, Options::new(crash)) {
+            panic!("{broken}");
+        }
+    }
+}
+
+#[test]
+fn a_node_is_leaked_once_no_request_for_it_is_open() {
+    let mut driver = Driver::new(0, Options::default());
+    driver.world.fake.set_autoscaling("InService");
+    let mut asked = None;
+    // Until the machine asks for nodes: then the fake has them and the machine has no answer.
+    while asked.is_none() {
+        let (at, task) = driver
+            .agenda
+            .pop_first()
+            .map(|((at, _), task)| (at, task))
+            .unwrap();
+        driver.now = driver.now.max(at);
+        match task {
+            Task::Add(_, request, launches) => asked = Some((request, launches)),
+            task => {
+                driver.perform(task).unwrap();
+            }
+        }
+    }
+    let (request, launches) = asked.unwrap();
+    let answer = driver.world.fake.add(&request).unwrap();
+    driver.checks.added(&request, &launches, Some(&answer));
+    let Driver {
+        checks,
+        world,
+        machine,
+        ..
+    } = &driver;
+    assert_eq!(checks.leaks(machine, &world.fake), Ok(()));
+    let forgetful = Machine::new(0, world.config.clone(), driver.now);
+    let leaked = checks.leaks(&forgetful, &world.fake).unwrap_err();
+    assert!(matches!(leaked, Violation::Leaked(_)), "{leaked}");
 }
 
 #[test]
