@@ -44,6 +44,16 @@ pub(super) struct ClusterView {
     pub(super) min_counts: BTreeSet<Name>,
 }
 
+/// The first group that `cluster` does not have, by class that names it.
+pub(super) fn gaps(classes: &[ClassConfig], cluster: &ClusterView) -> BTreeMap<Name, Name> {
+    let gap = |class: &ClassConfig| {
+        let mut groups = class.instance_groups.iter();
+        let gap = groups.find(|name| !cluster.groups.contains_key(*name))?;
+        Some((Name::clone(&class.name), Name::clone(gap)))
+    };
+    classes.iter().filter_map(gap).collect()
+}
+
 /// All documents of a configuration: classes, then pools.
 pub(super) fn documents(
     config: &Config,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::calls::Call;
-use super::conditions::{ClusterView, StatusDocument};
+use super::conditions::{self, ClusterView, StatusDocument};
 use super::config::{Config, GroupConfig};
 use super::covers::Cover;
 use super::events::ClusterEvent;
@@ -104,6 +104,8 @@ pub(super) struct Index {
     pub(super) live: BTreeMap<(OfferingId, PoolId), u32>,
     /// Positions of the configured groups.
     pub(super) groups: BTreeMap<Name, usize>,
+    /// Node classes that name groups which the cluster does not have, with the first such group.
+    pub(super) gaps: BTreeMap<Name, Name>,
     /// Pods with a ready node, by when it became ready.
     pub(super) ready_covers: BTreeSet<(Timestamp, Name)>,
 }
@@ -221,6 +223,7 @@ impl Machine {
             index.timers.insert((at, Timer::Gate));
         }
         machine.index_groups();
+        machine.index_gaps();
         machine
     }
 
@@ -324,6 +327,13 @@ impl Machine {
         self.index.groups = groups
             .map(|(at, group)| (Name::clone(&group.name), at))
             .collect();
+    }
+
+    pub(super) fn index_gaps(&mut self) {
+        self.index.gaps = match &self.state.cluster {
+            Some(cluster) => conditions::gaps(&self.state.config.classes, cluster),
+            None => BTreeMap::new(),
+        };
     }
 
     pub(super) fn group_config(&self, name: &Name) -> Option<&GroupConfig> {

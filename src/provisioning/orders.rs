@@ -289,6 +289,13 @@ impl Machine {
             if class.deleted || !class.faults.is_empty() {
                 return closed(format!("HyperpodNodeClass {} is not ready", class.name));
             }
+            // H-12: the class is not ready until the name is removed.
+            if let Some(gap) = self.index.gaps.get(&class.name) {
+                return closed(format!(
+                    "HyperpodNodeClass {} is not ready: the cluster has no instance group {gap}",
+                    class.name
+                ));
+            }
             if !class.instance_groups.contains(group) {
                 return refused(format!("HyperpodNodeClass {} does not name it", class.name));
             }

@@ -65,6 +65,7 @@ impl Machine {
     /// Brings statuses, deleted pools and finalizers in line with what is known.
     pub(super) fn reconcile(&mut self) {
         let now = self.state.now;
+        self.index_gaps();
         let mut documents =
             conditions::documents(&self.state.config, self.state.cluster.as_ref(), now);
         let before: BTreeMap<_, _> = self

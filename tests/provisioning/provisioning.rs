@@ -16,6 +16,7 @@ use tetrapod::provisioning::config::PoolConfig;
 use tetrapod::provisioning::events::ClusterEvent;
 use tetrapod::provisioning::ids::CallId;
 use tetrapod::provisioning::input::{AcceptedPlan, Listing, Removal};
+use tetrapod::provisioning::output::Unavailability;
 use tetrapod::provisioning::{Input, Machine, Output};
 use tetrapod::sim::hyperpod::Weather;
 use tetrapod::sim::pilot::Pilot;
@@ -377,4 +378,26 @@ fn each_pool_has_deadlines_of_its_own_h68() {
         Some(waits),
         "the first one came"
     );
+}
+
+#[test]
+fn a_class_that_names_a_group_which_is_not_there_launches_nothing_until_the_name_goes_h12() {
+    let mut pilot = pilot("ab");
+    let mut record = pilot.fake.describe();
+    record.instance_groups.pop();
+    pilot.give(Input::Cluster(Box::new(record.clone())));
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    assert!(adds(&pilot).is_empty());
+    let Unavailability::Pool(text) = &pilot.replans[0].without[0].1 else {
+        panic!("{:?}", pilot.replans);
+    };
+    assert!(text.contains("no instance group group-b"), "{text}");
+    let stored = serde_json::to_string(&pilot.machine).unwrap();
+    let read: Machine = serde_json::from_str(&stored).unwrap();
+    assert_eq!(read, pilot.machine);
+    let mut config = config("ab");
+    config.classes[0].instance_groups.pop();
+    pilot.give(Input::Config(Box::new(config)));
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    assert_eq!(adds(&pilot).len(), 1);
 }
