@@ -1,8 +1,11 @@
 //! What must hold for the provisioning machine, whatever it is told in whatever order. Shared by the fuzz target and by
 //! `tests/house/fuzz_corpora.rs`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use tetrapod::base::time::{Span, Timestamp};
+use tetrapod::model::resources::Name;
 use tetrapod::provisioning::ids::CallId;
 use tetrapod::provisioning::{Input, Machine, Output};
 
@@ -12,6 +15,8 @@ struct Speller<'a> {
     calls: Vec<CallId>,
     logical_ids: Vec<String>,
     number: u32,
+    /// Instances that the machine has asked to drain.
+    drained: BTreeSet<Name>,
 }
 
 impl Speller<'_> {
@@ -154,11 +159,14 @@ impl Speller<'_> {
             8 => {
                 let status =
                     ["InService", "InService", "Failed", "Creating"][usize::from(self.below(4))];
-                let groups: Vec<Value> = (0..self.below(4))
+                // Of three groups that the class names; without one it launches nothing (H-12).
+                let count = if self.below(8) == 0 { self.below(4) } else { 3 };
+                let groups: Vec<Value> = (0..count)
                     .map(|n| {
                         let status =
                             ["InService", "Updating", "InService"][usize::from(self.below(3))];
-                        json!({"name": format!("group-{n}"), "status": status})
+                        let min_count = u8::from(self.below(9) == 0);
+                        json!({"name": format!("group-{n}"), "status": status, "minCount": min_count})
                     })
                     .collect();
                 json!({"Cluster": {"name": "c", "status": "InService", "autoscalingMode": "Enable",
@@ -215,13 +223,15 @@ impl Speller<'_> {
 }
 
 /// The machine takes any sequence of inputs: it never panics, its requests keep to the API's limits, its wake-ups are in
-/// the future, no drain is skipped for a node that it knows to have joined, and its stored form is the machine.
+/// the future, no drain is skipped for a node that it knows to have joined, no order has two nodes, and its stored form is the
+/// machine.
 pub(crate) fn machine(data: &[u8]) {
     let mut speller = Speller {
         bytes: data,
         calls: Vec::new(),
         logical_ids: Vec::new(),
         number: 0,
+        drained: BTreeSet::new(),
     };
     let mut now = Timestamp::from_millis(1_767_225_600_000);
     let config = serde_json::from_value(speller.config()).expect("a configuration");
@@ -237,6 +247,12 @@ pub(crate) fn machine(data: &[u8]) {
         };
         machine.handle(input, now);
         let wake = drain(&mut machine, &mut speller, now);
+        let mut orders = BTreeSet::new();
+        let mut of_orders = machine.nodes().filter_map(|node| node.order);
+        assert!(
+            of_orders.all(|order| orders.insert(order)),
+            "two nodes of one order"
+        );
         if step % 16 == 15 {
             let stored = serde_json::to_vec(&machine).expect("a machine can be stored");
             let again: Machine =
@@ -277,6 +293,12 @@ fn drain(machine: &mut Machine, speller: &mut Speller<'_>, now: Timestamp) -> Op
             }
             Output::Delete { call, request } => {
                 assert!((1..=50).contains(&request.node_logical_ids.len()));
+                let nodes = request.node_logical_ids.iter();
+                for node in nodes.filter_map(|id| machine.by_logical_id(id)) {
+                    let instance = node.instance_id.as_ref();
+                    let drained = instance.is_some_and(|id| speller.drained.contains(id));
+                    assert!(!node.joined || drained, "{node:?} was not drained");
+                }
                 speller.calls.push(call);
             }
             Output::Wake { at, .. } => {
@@ -284,8 +306,10 @@ fn drain(machine: &mut Machine, speller: &mut Speller<'_>, now: Timestamp) -> Op
                 return Some(at);
             }
             Output::Idle => return None,
+            Output::Drain { instance_id, .. } => {
+                speller.drained.insert(instance_id);
+            }
             Output::Register { .. }
-            | Output::Drain { .. }
             | Output::Replan(_)
             | Output::Notice(_)
             | Output::Status(_)
