@@ -10,9 +10,12 @@
 use crate::provisioning_world::*;
 use serde_json::json;
 use tetrapod::base::time::{Span, Timestamp};
+use tetrapod::disruption::policy::EconomicPolicy;
+use tetrapod::disruption::{consolidate, converge};
 use tetrapod::hyperpod::preflight::{Status, preflight};
 use tetrapod::hyperpod::role::missing_actions;
 use tetrapod::model::instance_type::CapacityType;
+use tetrapod::model::options::Forecast;
 use tetrapod::model::price::Price;
 use tetrapod::model::resources::Name;
 use tetrapod::provisioning::config::Config;
@@ -23,39 +26,6 @@ use tetrapod::provisioning::{Input, Machine, Output};
 use tetrapod::sim::hyperpod::{Fake, FakeGroup, Weather};
 use tetrapod::sim::pilot::Pilot;
 use tetrapod::{Snapshot, schedule};
-
-fn sample() -> Snapshot {
-    let groups: Vec<_> = ["a", "b"]
-        .iter()
-        .map(|zone| {
-            json!({"InstanceGroupName": format!("cpu-{zone}"), "Status": "InService", "InstanceType": TYPE,
-                "CurrentCount": 0, "TargetCount": 0})
-        })
-        .collect();
-    let statuses: Vec<_> = ["a", "b"]
-        .iter()
-        .map(|zone| {
-            json!({"name": format!("cpu-{zone}"), "instanceTypes": [TYPE],
-                "subnets": [{"id": format!("subnet-{zone}"), "zone": format!("us-east-1{zone}")}]})
-        })
-        .collect();
-    let objects = [
-        json!({"ClusterName": "ml", "ClusterStatus": "InService", "ClusterArn": "arn:aws:sagemaker:us-east-1:1:cluster/ml",
-            "AutoScaling": {"Mode": "Enable", "AutoScalerType": "Karpenter", "Status": "InService"},
-            "NodeProvisioningMode": "Continuous", "NodeRecovery": "Automatic", "ClusterRole": "arn:aws:iam::1:role/r",
-            "Orchestrator": {"Eks": {"ClusterArn": "arn:aws:eks:us-east-1:1:cluster/ml"}}, "InstanceGroups": groups}),
-        json!({"apiVersion": "karpenter.sagemaker.amazonaws.com/v1", "kind": "HyperpodNodeClass",
-            "metadata": {"name": "class"}, "spec": {"instanceGroups": ["cpu-a", "cpu-b"]},
-            "status": {"instanceGroups": statuses}}),
-        json!({"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "pool"}, "spec": {"template":
-            {"spec": {"nodeClassRef": {"group": "karpenter.sagemaker.amazonaws.com", "kind": "HyperpodNodeClass",
-            "name": "class"}}}}}),
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"containers":
-            [{"name": "c", "resources": {"requests": {"cpu": "10"}}}]}}),
-    ];
-    let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
-    tetrapod::manifest::snapshot_from_str(&text.join("\n")).unwrap()
-}
 
 #[test]
 fn row_01_nothing_to_run_a_restart_at_any_point_changes_nothing() {
@@ -92,6 +62,13 @@ fn row_02_scale_to_zero_and_from_zero() {
     pilot.run(start().plus(minutes(20)), |_| false);
     assert_eq!(pilot.fake.list().len(), 0, "to zero");
     assert_eq!(pilot.machine.nodes().count(), 0);
+    // The decisions: pods of DaemonSets hold no node, and a group without nodes has its capacity from the catalogue.
+    let (figures, end) = converge(&running(None), &EconomicPolicy);
+    assert!(figures.settled && end.nodes.is_empty(), "{figures:?}");
+    let plan = schedule(&sample());
+    let add = &plan.scaling[0].nodes_to_add[0];
+    assert_eq!(add.increment_target_count_by, 1);
+    assert!(add.instance_group_name.starts_with("cpu-"));
 }
 
 #[test]
@@ -263,7 +240,7 @@ fn row_07_the_choice_lists_alternatives_in_order_and_they_are_tried_in_it() {
 }
 
 #[test]
-fn row_08_removal_decisions_are_carried_out_drain_first() {
+fn row_08_idle_and_underused_nodes_are_removed_drain_first_and_the_saving_is_told() {
     let mut pilot = pilot("a");
     pilot.plan(vec![claim("a", &["ns/p"])]);
     pilot.run(start().plus(minutes(10)), |_| false);
@@ -277,6 +254,14 @@ fn row_08_removal_decisions_are_carried_out_drain_first() {
     assert!(drained);
     pilot.run(start().plus(minutes(15)), |_| false);
     assert_eq!((deletes(&pilot), pilot.fake.list().len()), (1, 0));
+    // The decisions: of two nodes with little on them one goes, and the command says what that saves.
+    let decided = consolidate(&running(Some("ReplicaSet")), &EconomicPolicy);
+    let [command] = &decided.commands[..] else {
+        panic!("{decided:?}");
+    };
+    assert_eq!(command.candidates.len(), 1);
+    assert!(command.net_saving > Price::ZERO && command.price_before > command.price_after);
+    assert!(decided.price_before > decided.price_after);
 }
 
 #[test]
@@ -306,7 +291,7 @@ fn row_09_a_replaced_instance_keeps_its_logical_id_and_is_not_launched_again() {
 }
 
 #[test]
-fn row_10_without_pods_nothing_is_bought_and_what_no_pod_wants_goes() {
+fn row_10_without_pods_nothing_is_bought_what_no_pod_wants_goes_and_a_forecast_keeps_nodes() {
     let mut pilot = pilot("a");
     pilot.run(start().plus(minutes(30)), |_| false);
     assert!(adds(&pilot).is_empty(), "exactly reactive");
@@ -320,6 +305,13 @@ fn row_10_without_pods_nothing_is_bought_and_what_no_pod_wants_goes() {
     pilot.give(Input::Withdraw(vec![name("ns/r")]));
     pilot.run(start().plus(minutes(60)), |_| false);
     assert_eq!(pilot.fake.list().len(), 0);
+    // A forecast keeps what is needed again before a node could come back; without one the load is taken as it is.
+    let mut snapshot = running(None);
+    let left = |snapshot: &Snapshot| converge(snapshot, &EconomicPolicy).1.nodes.len();
+    assert_eq!(left(&snapshot), 0, "exactly reactive");
+    let soon = snapshot.options.now.unwrap().plus(minutes(10));
+    snapshot.options.forecast = vec![Forecast::new("pool", soon, 1)];
+    assert_eq!(left(&snapshot), 1);
 }
 
 #[test]

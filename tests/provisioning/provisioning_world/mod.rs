@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use serde_json::json;
+use tetrapod::Snapshot;
 use tetrapod::base::time::{Span, Timestamp};
 use tetrapod::model::instance_type::CapacityType;
 use tetrapod::model::resources::Name;
@@ -93,6 +94,85 @@ pub(crate) fn claim(letters: &str, pods: &[&str]) -> PlannedClaim {
         "capacityTypes": [], "cheapest": offerings[0], "fallbacks": offerings[1..]}),
     )
     .unwrap()
+}
+
+/// A cluster of two groups without nodes, and a pod that waits.
+pub(crate) fn sample() -> Snapshot {
+    let groups: Vec<_> = ["a", "b"]
+        .iter()
+        .map(|zone| {
+            json!({"InstanceGroupName": format!("cpu-{zone}"), "Status": "InService", "InstanceType": TYPE,
+                "CurrentCount": 0, "TargetCount": 0})
+        })
+        .collect();
+    let statuses: Vec<_> = ["a", "b"]
+        .iter()
+        .map(|zone| {
+            json!({"name": format!("cpu-{zone}"), "instanceTypes": [TYPE],
+                "subnets": [{"id": format!("subnet-{zone}"), "zone": format!("us-east-1{zone}")}]})
+        })
+        .collect();
+    let objects = [
+        json!({"ClusterName": "ml", "ClusterStatus": "InService", "ClusterArn": "arn:aws:sagemaker:us-east-1:1:cluster/ml",
+            "AutoScaling": {"Mode": "Enable", "AutoScalerType": "Karpenter", "Status": "InService"},
+            "NodeProvisioningMode": "Continuous", "NodeRecovery": "Automatic", "ClusterRole": "arn:aws:iam::1:role/r",
+            "Orchestrator": {"Eks": {"ClusterArn": "arn:aws:eks:us-east-1:1:cluster/ml"}}, "InstanceGroups": groups}),
+        json!({"apiVersion": "karpenter.sagemaker.amazonaws.com/v1", "kind": "HyperpodNodeClass",
+            "metadata": {"name": "class"}, "spec": {"instanceGroups": ["cpu-a", "cpu-b"]},
+            "status": {"instanceGroups": statuses}}),
+        json!({"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "pool"}, "spec": {"template":
+            {"spec": {"nodeClassRef": {"group": "karpenter.sagemaker.amazonaws.com", "kind": "HyperpodNodeClass",
+            "name": "class"}}}}}),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"containers":
+            [{"name": "c", "resources": {"requests": {"cpu": "10"}}}]}}),
+    ];
+    let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    tetrapod::manifest::snapshot_from_str(&text.join("\n")).unwrap()
+}
+
+/// The sample with running nodes instead of pods that wait: two in zone a, each with a pod of a DaemonSet and one of `owner`
+/// if any, each asking for one core.
+pub(crate) fn running(owner: Option<&str>) -> Snapshot {
+    let mut snapshot = sample();
+    snapshot.pods.clear();
+    let now = "2026-01-01T12:00:00Z";
+    let mut objects = Vec::new();
+    for n in 0..2 {
+        let (node, id) = (
+            format!("hyperpod-i-{n}"),
+            format!("aws:///use1-az1/sagemaker/i-{n}"),
+        );
+        let labels = json!({"karpenter.sh/nodepool": "pool", "node.kubernetes.io/instance-type": TYPE,
+            "topology.kubernetes.io/zone": "us-east-1a", "karpenter.sh/capacity-type": "on-demand",
+            "karpenter.sh/registered": "true", "karpenter.sh/initialized": "true",
+            "sagemaker.amazonaws.com/instance-group-name": "cpu-a"});
+        let size = json!({"cpu": "16", "memory": "32Gi", "pods": "58"});
+        let condition =
+            |kind: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now});
+        objects.push(
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "labels": labels},
+            "spec": {"providerID": id}, "status": {"capacity": size, "allocatable": size,
+            "conditions": [condition("Ready")]}}),
+        );
+        objects.push(json!({"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim",
+            "metadata": {"name": format!("pool-{n}"), "labels": labels},
+            "spec": {"nodeClassRef": {"group": "karpenter.sagemaker.amazonaws.com", "kind": "HyperpodNodeClass",
+            "name": "class"}}, "status": {"nodeName": node, "providerID": id,
+            "conditions": [condition("Initialized"), condition("Consolidatable")]}}));
+        for kind in ["DaemonSet"].into_iter().chain(owner) {
+            objects.push(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop",
+                "name": format!("{kind}-{n}").to_lowercase(), "ownerReferences": [{"apiVersion": "apps/v1",
+                "kind": kind, "name": "o", "uid": "u", "controller": true}]}, "spec": {"nodeName": node, "containers":
+                [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}, "status": {"phase": "Running"}}));
+        }
+    }
+    let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let more = tetrapod::manifest::snapshot_from_str(&text.join("\n")).unwrap();
+    snapshot.nodes = more.nodes;
+    snapshot.node_claims = more.node_claims;
+    snapshot.pods = more.pods;
+    snapshot.options.now = Some(now.parse().unwrap());
+    snapshot
 }
 
 pub(crate) fn dry(pilot: &mut Pilot, letter: char, from: Timestamp, until: Timestamp) {
