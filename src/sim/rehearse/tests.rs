@@ -52,24 +52,16 @@ fn schedules_that_once_failed_come_right() {
 #[test]
 fn a_node_is_leaked_once_no_request_for_it_is_open() {
     let mut driver = Driver::new(0, Options::default());
-    driver.world.fake.set_autoscaling("InService");
-    let mut asked = None;
     // Until the machine asks for nodes: then the fake has them and the machine has no answer.
-    while asked.is_none() {
-        let (at, task) = driver
-            .agenda
-            .pop_first()
-            .map(|((at, _), task)| (at, task))
-            .unwrap();
+    let (request, launches) = loop {
+        let ((at, _), task) = driver.agenda.pop_first().unwrap();
         driver.now = driver.now.max(at);
-        match task {
-            Task::Add(_, request, launches) => asked = Some((request, launches)),
-            task => {
-                driver.perform(task).unwrap();
-            }
-        }
-    }
-    let (request, launches) = asked.unwrap();
+        let Task::Add(_, request, launches) = task else {
+            driver.perform(task).unwrap();
+            continue;
+        };
+        break (request, launches);
+    };
     let answer = driver.world.fake.add(&request).unwrap();
     driver.checks.added(&request, &launches, Some(&answer));
     let Driver {
