@@ -197,7 +197,7 @@ impl Ground<'_> {
                         limit,
                     }),
                 };
-                if (weight > 0 && limit.is_some()) || (!many && (weight > 0 || limit.is_some())) {
+                if weight > 0 || (!many && limit.is_some()) {
                     let at = group(None, *rule, &mut groups);
                     groups[at as usize] = vec![*rule];
                     add(at, weight, limit);
