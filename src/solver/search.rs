@@ -208,6 +208,7 @@ pub(super) fn search(shop: &mut Workshop<'_>, effort: Effort) -> (Built, [Vec<f6
     let (_, mut built) = search.best.unwrap_or_default();
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
+        shop.make_room(&mut built);
     }
     (built, bounding)
 }

@@ -1,8 +1,9 @@
 //! Rules over host names: what may share one node.
 //!
 //! A new node is always empty, so the least count over hosts is 0 and a spread of `maxSkew` n lets n selected pods on one
-//! node (S-93); pods that it speaks of but that can be bound later are not counted ([`phases`](super::phases)). Anti-affinity makes classes exclude each other. Affinity to pods that run restricts to their nodes; among
-//! pods that all wait, those that must share a node are bundled and placed as one (W-26).
+//! node (S-93); pods that it speaks of but that can be bound later are not counted ([`phases`](super::phases)). Anti-affinity makes classes exclude each other. Among pods that
+//! all wait, those that must share a node are bundled and placed as one (W-26); pods that run [narrow](super::narrow) the
+//! nodes before.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::problem::classes::clash;
 use crate::problem::sets::Sets;
-use crate::problem::{ClassId, HostShare, NodeId, SetId, fits};
+use crate::problem::{ClassId, HostShare, NodeId, fits};
 
 /// What the parts are to each other on one node.
 #[derive(Debug, Default)]
@@ -34,8 +35,8 @@ pub struct HostRules {
 }
 
 impl Ground<'_> {
-    /// Settles the rules over host names: takes unsuitable nodes out of the parts and says what the parts are to each
-    /// other. Pods that no bundle can take are held back.
+    /// Settles the rules over host names among pods that wait: says what the parts are to each other. Pods that no bundle
+    /// can take are held back.
     #[must_use]
     pub fn host_rules(
         &self,
@@ -49,12 +50,8 @@ impl Ground<'_> {
             .collect();
         let mut result = HostRules::default();
         for rule in &hosts {
-            match self.rules.rules[*rule].kind {
-                Kind::Anti => self.keep_apart(*rule, sets, bases, parts, standing),
-                Kind::Affinity => {
-                    self.keep_together(*rule, sets, bases, parts, standing, &mut result);
-                }
-                Kind::Spread { .. } => {}
+            if self.rules.rules[*rule].kind == Kind::Affinity && !Self::runs(*rule, standing) {
+                self.keep_together(*rule, sets, bases, parts, &mut result);
             }
         }
         result.bundled.resize(parts.len(), 0);
@@ -94,51 +91,6 @@ impl Ground<'_> {
         (0..parts.len())
             .filter(|at| by_identity[bases[parts[*at].base].identity])
             .collect()
-    }
-
-    /// Takes the nodes where a pod stands that an anti-affinity rule keeps apart, in either direction (S-95, S-96).
-    fn keep_apart(
-        &self,
-        rule: usize,
-        sets: &mut Sets,
-        bases: &[Base],
-        parts: &mut [Part],
-        standing: &Standing,
-    ) {
-        let there = |hosts: &BTreeMap<u32, u32>| {
-            let mut set: BitSet<NodeId> = BitSet::new(self.rows.len());
-            for (node, view) in self.rows.enumerate() {
-                if hosts.get(view).is_some_and(|count| *count > 0) {
-                    set.insert(node);
-                }
-            }
-            set
-        };
-        let (members, owners) = (
-            there(&standing.host_members[rule]),
-            there(&standing.host_owners[rule]),
-        );
-        let mut known: FastMap<(SetId, bool, bool), SetId> = FastMap::default();
-        for part in parts.iter_mut() {
-            let profile = &self.profiles[bases[part.base].identity];
-            let (own, spoken_of) = (profile.owns(rule), profile.counts(rule));
-            let concerned = (own && !members.is_empty()) || (spoken_of && !owners.is_empty());
-            if !concerned {
-                continue;
-            }
-            part.nodes = *known
-                .entry((part.nodes, own, spoken_of))
-                .or_insert_with(|| {
-                    let mut nodes = sets.nodes.get(part.nodes).clone();
-                    if own {
-                        nodes.difference_with(&members);
-                    }
-                    if spoken_of {
-                        nodes.difference_with(&owners);
-                    }
-                    sets.nodes.intern(nodes)
-                });
-        }
     }
 
     /// How pods of each identity share a node as spreads over host names have it.
@@ -216,32 +168,17 @@ impl Ground<'_> {
         Shares { of, groups }
     }
 
-    /// Affinity over host names: to pods that run, their nodes; else bundles.
+    /// Affinity over host names among pods that all wait: bundles.
     fn keep_together(
         &self,
         rule: usize,
         sets: &mut Sets,
         bases: &[Base],
         parts: &mut Vec<Part>,
-        standing: &Standing,
         result: &mut HostRules,
     ) {
         let owners = self.parts_with(bases, parts, |profile| profile.owns(rule));
         if owners.is_empty() {
-            return;
-        }
-        if standing.host_members[rule].values().any(|count| *count > 0) {
-            for owner in owners {
-                let part = &mut parts[owner];
-                let mut nodes = sets.nodes.get(part.nodes).clone();
-                for (node, view) in self.rows.enumerate() {
-                    if !standing.host_members[rule].contains_key(view) {
-                        nodes.remove(node);
-                    }
-                }
-                part.nodes = sets.nodes.intern(nodes);
-                part.options = sets.options.intern(BitSet::new(self.table.options.len()));
-            }
             return;
         }
         result.bundled.resize(parts.len(), 0);
