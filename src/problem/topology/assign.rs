@@ -222,6 +222,8 @@ impl Ground<'_> {
             }));
         }
         let wishes = self.wishes(&subjects, bases, &heeds);
+        let keys = self.domains.keys.iter();
+        let mut loads: Vec<Vec<f64>> = keys.map(|key| vec![0.0; key.values]).collect();
         let mut order: Vec<&mut Subject> = subjects.iter_mut().flatten().collect();
         // Within a knot, pods with rules over host names go first: how the others share nodes is then all the same.
         order.sort_by_key(|subject| {
@@ -237,12 +239,18 @@ impl Ground<'_> {
                 let heed = &heeds[base.identity];
                 while subject.dealt.len() < base.pods.len() {
                     let waiting = base.pods.len() - subject.dealt.len();
-                    let Some(place) =
-                        self.choose(subject, profile, heed, &tallies, &wishes, waiting as u64)
-                    else {
+                    let Some(place) = self.choose(
+                        subject,
+                        profile,
+                        heed,
+                        &tallies,
+                        &wishes,
+                        &loads,
+                        waiting as u64,
+                    ) else {
                         break;
                     };
-                    self.record(subject, heed, place, &mut tallies);
+                    self.record(subject, heed, place, &mut tallies, &mut loads);
                     progress = true;
                 }
             }
@@ -314,6 +322,7 @@ impl Ground<'_> {
         heed: &Heed,
         tallies: &[Tally],
         wishes: &[Vec<u32>],
+        loads: &[Vec<f64>],
         waiting: u64,
     ) -> Option<usize> {
         let mut best: Option<(Rank, usize)> = None;
@@ -340,6 +349,12 @@ impl Ground<'_> {
                 costs: free == 0,
                 cost: subject.costs[at],
                 crowd: sum(&heed.spreads),
+                load: match heed.spreads.is_empty() {
+                    true => 0.0,
+                    false => at_values(heed, place)
+                        .map(|(key, value)| loads[key][value])
+                        .sum(),
+                },
             };
             if best.as_ref().is_none_or(|(held, _)| rank.better_than(held)) {
                 best = Some((rank, at));
@@ -369,8 +384,18 @@ impl Ground<'_> {
         })
     }
 
-    fn record(&self, subject: &mut Subject, heed: &Heed, at: usize, tallies: &mut [Tally]) {
+    fn record(
+        &self,
+        subject: &mut Subject,
+        heed: &Heed,
+        at: usize,
+        tallies: &mut [Tally],
+        loads: &mut [Vec<f64>],
+    ) {
         let place = &subject.places[at];
+        if place.each.is_finite() {
+            at_values(heed, place).for_each(|(key, value)| loads[key][value] += place.each);
+        }
         subject.dealt.push(u32::try_from(at).unwrap_or(u32::MAX));
         subject.taken[at] += 1;
         for (rule, key) in &heed.counted {
@@ -464,6 +489,12 @@ impl Ground<'_> {
     }
 }
 
+/// The keys and values of `place`.
+fn at_values<'h>(heed: &'h Heed, place: &'h Place) -> impl Iterator<Item = (usize, usize)> + 'h {
+    let pairs = heed.keys.iter().zip(&place.values);
+    pairs.filter_map(|(key, value)| Some((*key, (*value)? as usize)))
+}
+
 /// What pods with `heed` mean for rules over domains when they stand at `values`, by rule.
 fn stands(heed: &Heed, values: &[Value]) -> Vec<Stand> {
     let mut stands: Vec<Stand> = Vec::new();
@@ -498,6 +529,8 @@ struct Rank {
     costs: bool,
     cost: f64,
     crowd: u32,
+    /// For pods that spread: what is dealt there is worth. Equal numbers of pods are not equal sizes.
+    load: f64,
 }
 
 impl Rank {
@@ -507,6 +540,7 @@ impl Rank {
             .cmp(&key(other))
             .then_with(|| self.cost.total_cmp(&other.cost))
             .then_with(|| self.crowd.cmp(&other.crowd))
+            .then_with(|| self.load.total_cmp(&other.load))
             .is_lt()
     }
 }
