@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use super::domains::{Domains, Standing, Value, node_counts};
+use super::domains::{Domains, Standing, Value};
 use super::phases::Profile;
 use super::places::{Place, Places, wanted};
 use super::rules::{Kind, Rules};
@@ -15,9 +15,7 @@ use super::tally::Tally;
 use crate::base::bitset::BitSet;
 use crate::base::index::IxVec;
 use crate::model::pod::HostPort;
-use crate::model::taint::untolerated;
 use crate::problem::options::OptionTable;
-use crate::problem::selectors::suited;
 use crate::problem::sets::Sets;
 use crate::problem::{DomainRule, NodeId, OptionId, SetId, Stand};
 use crate::view::nodes::ExistingNode;
@@ -121,35 +119,19 @@ impl Ground<'_> {
     fn eligible(&self, rule: usize, key: usize, wanted: &BitSet<OptionId>) -> Vec<bool> {
         let key = &self.domains.keys[key];
         let mut eligible = vec![false; key.values];
-        let rule = &self.rules.rules[rule];
-        let Kind::Spread {
-            nodes, tolerations, ..
-        } = &rule.kind
-        else {
+        if !matches!(self.rules.rules[rule].kind, Kind::Spread { .. }) {
             return eligible;
-        };
+        }
+        // Nodes and options that do not pass the filter have no value of the rule's key.
         for (node, value) in self.view.iter().zip(&key.views) {
-            if let Some(value) = value.filter(|_| !node.deleting && node_counts(rule, node)) {
+            if let Some(value) = value.filter(|_| !node.deleting) {
                 eligible[value as usize] = true;
             }
         }
-        let mut passing = BitSet::new(self.table.options.len());
-        match nodes {
-            Some(terms) => terms
-                .iter()
-                .for_each(|term| passing.union_with(&suited(term, self.table))),
-            None => passing = BitSet::full(self.table.options.len()),
-        }
-        passing.intersect_with(wanted);
-        for option in passing.iter() {
-            let Some(value) = key.options[option].filter(|v| !eligible[*v as usize]) else {
-                continue;
-            };
-            let taints = &self.table.taints[self.table.options[option].pair];
-            let tolerated = tolerations
-                .as_ref()
-                .is_none_or(|held| untolerated(taints, held, false).is_none());
-            eligible[value as usize] = tolerated;
+        for option in wanted.iter() {
+            if let Some(value) = key.options[option] {
+                eligible[value as usize] = true;
+            }
         }
         eligible
     }
@@ -331,9 +313,14 @@ impl Ground<'_> {
             if (free == 0 && !place.buyable) || !self.allowed(profile, heed, place, tallies) {
                 continue;
             }
+            // Where a spread does not count the pod it is as good as in the emptiest domain.
             let sum = |rules: &[(usize, usize)]| {
-                let seen = rules.iter().filter_map(|(rule, key)| {
-                    place.values[*key].map(|value| tallies[*rule].members[value as usize])
+                let seen = rules.iter().map(|(rule, key)| {
+                    let tally = &tallies[*rule];
+                    match place.values[*key] {
+                        Some(value) => tally.members[value as usize],
+                        None => tally.least(),
+                    }
                 });
                 seen.sum::<u32>()
             };
