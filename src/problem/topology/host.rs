@@ -128,12 +128,14 @@ impl Ground<'_> {
         for rule in hosts.iter().filter(|rule| spread(rule).is_some()) {
             for (profile, shares) in self.profiles.iter().zip(&mut of) {
                 let own = owned(profile);
-                if own.is_empty() {
-                    continue;
-                }
                 let many = knots
                     .get(&profile.knot)
                     .is_some_and(|(n, l)| *l && *n > FEW_KINDS);
+                // Pods without such a rule could be bound after those that have one, but rules of their own may make that
+                // order hard to see: where few kinds are in question they are counted all the same.
+                if own.is_empty() && many {
+                    continue;
+                }
                 let limit = own.iter().find(|(r, _)| r == rule).map(|(_, skew)| *skew);
                 let weight = u32::from(profile.counts(*rule));
                 let mut add = |group: u32, weight: u32, limit: Option<u32>| match shares
