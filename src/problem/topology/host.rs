@@ -240,8 +240,10 @@ impl Ground<'_> {
                 continue;
             }
             let rest = part.pods.split_off(kept);
+            // Others were dealt out as if these stood where they were dealt to.
+            let stands = part.stands.clone();
             let held = self.held_back(sets, part.base, rest);
-            parts.push(held);
+            parts.push(Part { stands, ..held });
         }
         result.bundled.resize(parts.len(), 0);
     }
