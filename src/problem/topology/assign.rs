@@ -5,6 +5,7 @@
 //! the next round; rounds end when one places nothing. Kinds of pods that must be bound first are dealt first
 //! ([`phases`](super::phases)).
 
+use std::cmp::Reverse;
 use std::rc::Rc;
 
 use super::domains::{Domains, Standing, Value};
@@ -334,6 +335,7 @@ impl Ground<'_> {
                 uneven: sum(&heed.even),
                 followers: followers.sum(),
                 costs: free == 0,
+                weight: if free == 0 { place.weight } else { 0 },
                 cost: subject.costs[at],
                 crowd: sum(&heed.spreads),
                 load: match heed.spreads.is_empty() {
@@ -514,6 +516,7 @@ struct Rank {
     uneven: u32,
     followers: u32,
     costs: bool,
+    weight: u32,
     cost: f64,
     crowd: u32,
     /// For pods that spread: what is dealt there is worth. Equal numbers of pods are not equal sizes.
@@ -522,7 +525,10 @@ struct Rank {
 
 impl Rank {
     fn better_than(&self, other: &Self) -> bool {
-        let key = |r: &Self| (r.cramped, r.uneven, std::cmp::Reverse(r.followers), r.costs);
+        let key = |r: &Self| {
+            let (followers, weight) = (Reverse(r.followers), Reverse(r.weight));
+            (r.cramped, r.uneven, followers, r.costs, weight)
+        };
         key(self)
             .cmp(&key(other))
             .then_with(|| self.cost.total_cmp(&other.cost))
