@@ -17,7 +17,7 @@ use crate::plan::{BatchAddClusterNodes, NodesToAdd};
 /// How long a request may be repeated: the tokens' life less room for a last call on its way.
 const TOKEN_LIFE: Span = Span::from_secs(TOKEN_HOURS * 3600 - 900);
 /// How often calls are looked at that autoscaling does not permit now.
-const BLOCKED_PAUSE: Span = Span::from_secs(60);
+pub(super) const BLOCKED_PAUSE: Span = Span::from_secs(60);
 
 /// A call without an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::events::{ClusterEvent, EventKind};
 use super::exact;
 use crate::base::time::{Span, Timestamp};
 use crate::model::price::Price;
@@ -151,6 +152,31 @@ impl Ledger {
                 let stays = Vec::new();
                 self.accounts
                     .insert(Name::clone(logical_id), Account { purpose, stays });
+            }
+        }
+    }
+
+    /// Whether there is an open account of the node `logical_id`, or one that still takes corrections.
+    #[must_use]
+    pub fn knows(&self, logical_id: &str) -> bool {
+        self.accounts.contains_key(logical_id)
+    }
+
+    /// Takes in what an event says of an instance's time. Events may come late, twice and in any order. An event that is
+    /// later than `now` counts as of now.
+    pub(crate) fn hear(&mut self, event: &ClusterEvent, now: Timestamp) {
+        let at = event.event_time.min(now);
+        if let (Some(logical), Some(instance)) = (&event.node_logical_id, &event.instance_id) {
+            match event.kind() {
+                EventKind::LifecycleStarted => self.started(logical, instance, at),
+                EventKind::Terminating => self.ended(logical, instance, at),
+                EventKind::InsufficientCapacity
+                | EventKind::LifecycleSucceeded
+                | EventKind::LifecycleFailed
+                | EventKind::InstanceFailed
+                | EventKind::Group
+                | EventKind::Cluster
+                | EventKind::Unknown => {}
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The life of a node: its phases, their deadlines, the order that waits for it.
 
+use super::calls::BLOCKED_PAUSE;
 use super::failure::Failure;
 use super::ids::{NodeId, OrderId};
 use super::ledger::Purpose;
@@ -71,11 +72,20 @@ impl Machine {
         if let Some((at, _)) = old {
             self.index.timers.remove(&(at, Timer::Node(id)));
         }
-        if let Some((at, _)) = new {
-            self.index.timers.insert((at, Timer::Node(id)));
+        match new {
+            Some((at, why)) => self.due_at(id, at, why),
+            None => {
+                if let Some(node) = self.state.nodes.get_mut(&id) {
+                    node.due = None;
+                }
+            }
         }
+    }
+
+    fn due_at(&mut self, id: NodeId, at: Timestamp, why: WakeReason) {
         if let Some(node) = self.state.nodes.get_mut(&id) {
-            node.due = new;
+            node.due = Some((at, why));
+            self.index.timers.insert((at, Timer::Node(id)));
         }
     }
 
@@ -86,6 +96,10 @@ impl Machine {
         let Some((_, why)) = node.due.take() else {
             return;
         };
+        if self.blocker().is_some() && takes_out(why) {
+            self.due_at(id, self.state.now.plus(BLOCKED_PAUSE), why);
+            return;
+        }
         match why {
             WakeReason::LaunchDeadline => self.fail_node(
                 id,
@@ -239,5 +253,22 @@ impl Machine {
             self.index.spares.insert((node.pool, node.offering, id));
             self.rearm(id);
         }
+    }
+}
+
+/// Whether a node that is due for `why` may be drained. Not while autoscaling is off: then nodes are left as they are (row
+/// 17).
+fn takes_out(why: WakeReason) -> bool {
+    match why {
+        WakeReason::RegistrationDeadline
+        | WakeReason::InitializationDeadline
+        | WakeReason::HoldOver
+        | WakeReason::Repair => true,
+        WakeReason::LaunchDeadline
+        | WakeReason::GraceOver
+        | WakeReason::DeleteAgain
+        | WakeReason::CallAgain
+        | WakeReason::OrderAgain
+        | WakeReason::BreakerCloses => false,
     }
 }

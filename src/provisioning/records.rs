@@ -322,19 +322,7 @@ impl Machine {
     pub(super) fn event(&mut self, event: &ClusterEvent) {
         let at = event.event_time.min(self.state.now);
         let kind = event.kind();
-        if let (Some(logical), Some(instance)) = (&event.node_logical_id, &event.instance_id) {
-            match kind {
-                EventKind::LifecycleStarted => self.state.ledger.started(logical, instance, at),
-                EventKind::Terminating => self.state.ledger.ended(logical, instance, at),
-                EventKind::InsufficientCapacity
-                | EventKind::LifecycleSucceeded
-                | EventKind::LifecycleFailed
-                | EventKind::InstanceFailed
-                | EventKind::Group
-                | EventKind::Cluster
-                | EventKind::Unknown => {}
-            }
-        }
+        self.state.ledger.hear(event, self.state.now);
         match kind {
             EventKind::Unknown => {
                 self.state.ignored = self.state.ignored.saturating_add(1);

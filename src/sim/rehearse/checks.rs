@@ -12,7 +12,7 @@ use crate::provisioning::api::{AddAnswer, AddRequest, DeleteRequest, InstanceSta
 use crate::provisioning::config::Config;
 use crate::provisioning::ids::{CallId, NodeId, OrderId};
 use crate::provisioning::input::KubeChange;
-use crate::provisioning::ledger::Amount;
+use crate::provisioning::ledger::{Amount, Totals};
 use crate::provisioning::node::Node;
 use crate::provisioning::output::Launch;
 use crate::sim::hyperpod::Fake;
@@ -430,24 +430,51 @@ impl Checks {
         })
     }
 
-    /// The machine's ledger equals the fake's bill, group by group and pool by pool; what it all came to. The fake counts by
-    /// its own clock and its own prices.
+    /// The ledger, told of all events there were, equals the fake's bill of the nodes that it knows, in the midst of things.
+    pub(super) fn audit(
+        &self,
+        machine: &Machine,
+        fake: &Fake,
+        now: Timestamp,
+    ) -> Result<(), Violation> {
+        let mut books = machine.ledger().clone();
+        for event in fake.event_log() {
+            books.hear(event, now);
+        }
+        let known = |logical: &Name| books.knows(logical);
+        self.balance(&books.totals(now), fake, known).map(|_| ())
+    }
+
+    /// The machine's ledger equals the fake's bill; what it all came to.
     pub(super) fn ledger(
         &self,
         machine: &Machine,
         fake: &Fake,
         now: Timestamp,
     ) -> Result<i128, Violation> {
+        self.balance(&machine.ledger().totals(now), fake, |_| true)
+    }
+
+    /// Compares group by group and pool by pool. The fake counts by its own clock and its own prices.
+    fn balance(
+        &self,
+        totals: &Totals,
+        fake: &Fake,
+        known: impl Fn(&Name) -> bool,
+    ) -> Result<i128, Violation> {
         let (mut groups, mut pools) = (BTreeMap::new(), BTreeMap::new());
         let mut all = 0;
         for (logical, group, amount) in fake.bill() {
-            if let Some(pool) = self.ours.get(logical).filter(|_| amount != 0) {
+            if let Some(pool) = self
+                .ours
+                .get(logical)
+                .filter(|_| amount != 0 && known(logical))
+            {
                 *groups.entry(Name::clone(group)).or_default() += amount;
                 *pools.entry(Name::clone(pool)).or_default() += amount;
                 all += amount;
             }
         }
-        let totals = machine.ledger().totals(now);
         equal(&groups, &totals.groups)?;
         equal(&pools, &totals.pools)?;
         let whole = [(Name::from("all"), totals.total)].into_iter().collect();

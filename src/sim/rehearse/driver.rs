@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks::{Checks, Violation};
-use super::world::{Blow, Market, START, World};
+use super::world::{Blow, Market, START, World, edit};
 use super::{Broken, Figures, Options, stored_and_read};
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Timestamp};
 use crate::model::resources::Name;
 use crate::plan::PlannedClaim;
 use crate::provisioning::api::{AddRequest, DeleteRequest};
+use crate::provisioning::config::Config;
 use crate::provisioning::ids::{CallId, NodeId};
 use crate::provisioning::input::{AcceptedPlan, Listing, Removal};
 use crate::provisioning::output::Launch;
@@ -207,25 +208,49 @@ impl Driver {
             }
             Task::List => {
                 if !self.chance(self.world.trouble.listing_lost) {
-                    let records = self.world.fake.list();
-                    let listing = Listing::new(self.now, records, true);
-                    let at = self.within(10_000);
-                    self.at(at, Task::Give(Box::new(Input::Listing(listing))));
+                    self.list();
                 }
                 let next = self
                     .now
                     .plus(Span::from_secs(100))
                     .max(self.within(240_000));
                 self.at(next, Task::List);
+                self.checks
+                    .audit(&self.machine, &self.world.fake, self.now)?;
                 return self.look_around();
             }
             Task::Calm => {
                 self.act = Act::Calm(self.now);
                 self.world.fake.set_weather(Weather::default());
                 self.world.fake.lift_quotas();
+                self.reconfigure(self.world.lasting.clone())?;
             }
         }
         Ok(false)
+    }
+
+    /// The nodes come on one page, or on two.
+    fn list(&mut self) {
+        let mut records = self.world.fake.list();
+        let mut at = self.within(10_000);
+        if self.rng.below(4) == 0 {
+            let first = self.rng.below(records.len() as u64 + 1);
+            let rest = records.split_off(usize::try_from(first).unwrap_or(0));
+            let page = Listing::new(self.now, records, false);
+            self.at(at, Task::Give(Box::new(Input::Listing(page))));
+            records = rest;
+            at = at.max(self.within(20_000));
+        }
+        let listing = Listing::new(self.now, records, true);
+        self.at(at, Task::Give(Box::new(Input::Listing(listing))));
+    }
+
+    fn reconfigure(&mut self, config: Config) -> Result<(), Violation> {
+        if config == self.world.config {
+            return Ok(());
+        }
+        self.world.config = config.clone();
+        self.give(Input::Config(Box::new(config)))
     }
 
     fn blow(&mut self, blow: Blow) -> Result<(), Violation> {
@@ -250,6 +275,11 @@ impl Driver {
                     self.later_plan_again(pods);
                 }
             }
+            Blow::Edit(seed) => {
+                let mut config = self.world.config.clone();
+                edit(&mut config, seed);
+                self.reconfigure(config)?;
+            }
         }
         Ok(())
     }
@@ -271,6 +301,7 @@ impl Driver {
             self.carry_out(output)?;
         }
         self.observe_ready();
+        self.checks.leaks(&self.machine, &self.world.fake)?;
         match self.world.fake.violations().first() {
             Some(text) => Err(Violation::Request(text.clone())),
             None => Ok(()),

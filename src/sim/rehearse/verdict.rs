@@ -18,7 +18,7 @@ const MIN_COUNT: Span = Span::from_secs(3 * 3600);
 const PATIENCE_AT_THE_END: Span = Span::from_secs(4 * 3600);
 
 impl Driver {
-    /// From time to time: is anything leaked, and has all come right?
+    /// From time to time: has all come right?
     pub(super) fn look_around(&mut self) -> Result<bool, Violation> {
         match self.act {
             Act::Storm => Ok(false),
@@ -26,7 +26,6 @@ impl Driver {
                 let waiting = self.without_node();
                 if waiting.is_none() && self.machine.nodes().all(|n| !n.is_in_flight()) {
                     self.figures.slowest = self.now.since(since);
-                    self.checks.leaks(&self.machine, &self.world.fake)?;
                     self.clean_up()?;
                 } else if self.now.since(since) > self.patience() {
                     let (pod, why) = waiting.unwrap_or_else(|| {

@@ -47,6 +47,8 @@ pub(super) enum Blow {
     Autoscaling(&'static str),
     Withdraw(usize),
     Remove(u64),
+    /// Somebody edits a pool or a class; when the trouble ends it is as it was.
+    Edit(u64),
 }
 
 /// Instance type, zone, capacity type.
@@ -63,6 +65,8 @@ pub(super) struct WorldPool {
 pub(super) struct World {
     pub(super) fake: Fake,
     pub(super) config: Config,
+    /// The configuration without edits.
+    pub(super) lasting: Config,
     pub(super) pools: Vec<WorldPool>,
     pub(super) trouble: Trouble,
     /// Markets that have capacity once the trouble is over: at least one for each pool. The others may stay dry for ever.
@@ -129,6 +133,7 @@ impl World {
             .any(|(_, blow)| matches!(blow, Blow::MinCount(..)));
         Self {
             fake,
+            lasting: config.clone(),
             config,
             pools,
             trouble: trouble(&mut rng),
@@ -339,7 +344,7 @@ fn blows(groups: &[FakeGroup], calm_at: Timestamp, rng: &mut Rng) -> Vec<(Timest
         let group = rng
             .choose(groups)
             .map_or_else(|| name(""), |g| Name::clone(&g.name));
-        match rng.below(6) {
+        match rng.below(8) {
             0 | 1 => {
                 let status = rng
                     .choose(&["Updating", "Failed", "Degraded", "SystemUpdating"])
@@ -363,10 +368,42 @@ fn blows(groups: &[FakeGroup], calm_at: Timestamp, rng: &mut Rng) -> Vec<(Timest
                 let pod = usize::try_from(rng.below(12)).unwrap_or(0);
                 blows.push((when, Blow::Withdraw(pod)));
             }
-            _ => blows.push((when, Blow::Remove(rng.next_u64()))),
+            5 => blows.push((when, Blow::Remove(rng.next_u64()))),
+            _ => blows.push((when, Blow::Edit(rng.next_u64()))),
         }
     }
     blows
+}
+
+/// Changes a limit, a cap, a deadline or the groups of a class.
+pub(super) fn edit(config: &mut Config, seed: u64) {
+    let mut rng = Rng::new(seed);
+    let pools = config.pools.len().max(1) as u64;
+    let at = usize::try_from(rng.below(pools)).unwrap_or(0);
+    let Some(pool) = config.pools.get_mut(at) else {
+        return;
+    };
+    match rng.below(4) {
+        0 => {
+            let nodes = Quantity::from_units(i64::try_from(rng.below(6)).unwrap_or(0));
+            pool.limits.set(NODES, nodes);
+        }
+        1 => {
+            let dollars = i128::from(rng.below(9));
+            pool.price_cap = Some(Price::from_femto(dollars * 1_000_000_000_000_000));
+        }
+        2 => {
+            pool.deadlines.launch = minutes(1 + rng.below(8));
+            pool.deadlines.registration = minutes(6 + rng.below(15));
+            pool.deadlines.initialization = minutes(1 + rng.below(15));
+        }
+        _ => {
+            if let Some(class) = config.classes.get_mut(at) {
+                let last = class.instance_groups.len().saturating_sub(1);
+                class.instance_groups.truncate(last);
+            }
+        }
+    }
 }
 
 fn pools(config: &Config, groups: &[FakeGroup]) -> Vec<WorldPool> {
