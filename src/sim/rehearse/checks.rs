@@ -143,7 +143,7 @@ impl Checks {
         for launch in launches {
             self.launch(machine, config, launch, now)?;
         }
-        self.limits(config)
+        self.limits(config, launches)
     }
 
     fn launch(
@@ -210,7 +210,10 @@ impl Checks {
         Ok(())
     }
 
-    fn limits(&self, config: &Config) -> Result<(), Violation> {
+    /// Limits of what was asked for just now. A limit may have been lowered below what there is; then nothing that counts
+    /// towards it may be asked for.
+    fn limits(&self, config: &Config, launches: &[Launch]) -> Result<(), Violation> {
+        let now = |pool: &Name| launches.iter().any(|launch| launch.node_pool == *pool);
         let mut usage: BTreeMap<&Name, ResourceList> = BTreeMap::new();
         let mut prices: BTreeMap<&Name, Price> = BTreeMap::new();
         let mut types: BTreeMap<&Name, u32> = BTreeMap::new();
@@ -230,7 +233,7 @@ impl Checks {
                 .any(|(name, limit)| usage.amount(name) > limit)
         };
         let none = ResourceList::new();
-        for pool in &config.pools {
+        for pool in config.pools.iter().filter(|pool| now(&pool.name)) {
             let used = usage.get(&pool.name).unwrap_or(&none);
             if over(used, &pool.limits) {
                 return Err(Violation::Limit(format!("the limit of {}", pool.name)));
@@ -240,7 +243,8 @@ impl Checks {
                 return Err(Violation::Limit(format!("the price cap of {}", pool.name)));
             }
         }
-        for shared in &config.shared_limits {
+        let shared = config.shared_limits.iter();
+        for shared in shared.filter(|shared| shared.pools.iter().any(now)) {
             let mut used = ResourceList::new();
             for pool in &shared.pools {
                 used.add(usage.get(pool).unwrap_or(&none));
