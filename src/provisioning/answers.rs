@@ -3,7 +3,7 @@
 use super::api::{AddAnswer, CallError, DeleteAnswer, FailedAdd, InstanceStatus, Outcome};
 use super::calls::{Call, Entry, What};
 use super::failure::Failure;
-use super::ids::CallId;
+use super::ids::{CallId, NodeId};
 use super::machine::{Machine, Timer};
 use super::node::{Deletion, Node, Phase};
 use super::offers::Scope;
@@ -199,20 +199,23 @@ impl Machine {
                 let held = self.state.gate.is_some() || self.blocker().is_some();
                 for mut entry in entries {
                     self.drop_leaving(&mut entry);
-                    if entry.nodes.is_empty() {
-                        continue;
-                    }
-                    let blocked = self.state.offers.blocked(entry.offering, self.state.now);
-                    if !held && !matches!(blocked, Some(Unavailability::BackingOff(_))) {
-                        self.send_add(vec![entry]);
-                        continue;
-                    }
-                    // It has failed elsewhere meanwhile, or no call may be made now: its orders choose again.
-                    for node in entry.nodes {
+                    // What has failed elsewhere meanwhile, or is too much by now, or may not be asked for at all at
+                    // present: those orders choose again.
+                    let nodes = std::mem::take(&mut entry.nodes);
+                    for node in nodes {
+                        if !held && self.may_be_asked_again(node) {
+                            entry.nodes.push(node);
+                            continue;
+                        }
                         if let Some(order) = self.detach(node) {
                             self.try_again(order, entry.offering);
                         }
                         self.gone(node);
+                    }
+                    let count = u32::try_from(entry.nodes.len()).unwrap_or(u32::MAX);
+                    entry.add.increment_target_count_by = count;
+                    if count > 0 {
+                        self.send_add(vec![entry]);
                     }
                 }
             }
@@ -244,8 +247,23 @@ impl Machine {
             .into_iter()
             .partition(|id| self.state.nodes.get(id).is_none_or(Node::is_leaving));
         gone.into_iter().for_each(|id| self.gone(id));
-        entry.add.increment_target_count_by = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
         entry.nodes = nodes;
+    }
+
+    /// Whether the node, which counts already, may still be asked for: limits, the class and the group may have changed.
+    fn may_be_asked_again(&mut self, id: NodeId) -> bool {
+        let Some(node) = self.state.nodes.get(&id) else {
+            return false;
+        };
+        let (pool, offering) = (node.pool, node.offering);
+        self.count(pool, offering, false);
+        let refusal = match self.refusal(pool, offering) {
+            // It is the probe itself.
+            Some(Unavailability::Probing) => self.guard(pool, offering),
+            refusal => refusal,
+        };
+        self.count(pool, offering, true);
+        refusal.is_none()
     }
 
     /// An add that was never answered can no longer be repeated: its nodes may exist or not.

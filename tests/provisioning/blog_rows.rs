@@ -73,28 +73,38 @@ fn row_02_scale_to_zero_and_from_zero() {
 
 #[test]
 fn row_03_each_logical_id_has_its_own_life_and_one_failing_group_blocks_no_other() {
-    let mut pilot = pilot("ab");
+    let mut pilot = pilot("abc");
     dry(&mut pilot, 'a', start(), start().plus(minutes(60)));
+    // The machine has not heard of it yet: so the request names all three groups, and HyperPod accepts two of its entries.
     pilot.fake.set_group_status("group-c", "Failed");
-    let claims = vec![
+    pilot.plan(vec![
         claim("a", &["ns/p"]),
         claim("b", &["ns/q"]),
         claim("b", &["ns/r"]),
-    ];
-    pilot.plan(claims);
-    // A group that the cluster does not have is refused; the rest of the request counts at once.
-    pilot.plan(vec![claim("c", &["ns/s"]), claim("b", &["ns/t"])]);
-    let added = adds(&pilot);
-    assert!(added.iter().all(|(_, group, _)| group != "group-c"));
-    pilot.run(start().plus(minutes(8)), |p| ready(p) == 3);
-    assert_eq!(ready(&pilot), 3, "b's nodes are there");
-    let waiting = pilot
-        .machine
-        .nodes()
-        .filter(|n| n.phase < Phase::Pending)
-        .count();
-    assert!(waiting <= 1, "only a's is not");
+        claim("c", &["ns/s"]),
+    ]);
+    let entries = |(_, output): &(Timestamp, Output)| match output {
+        Output::Add { request, .. } => Some(request.body.nodes_to_add.len()),
+        _ => None,
+    };
+    let asked: Vec<_> = pilot.trace.iter().filter_map(entries).collect();
+    assert_eq!(asked, [3], "one request with three entries");
+    let phases = |pilot: &Pilot| -> Vec<Phase> { pilot.machine.nodes().map(|n| n.phase).collect() };
+    assert_eq!(
+        phases(&pilot),
+        [Phase::Accepted; 3],
+        "what was accepted counts at once"
+    );
+    assert_eq!(&*pilot.replans[0].pods, [name("ns/s")]);
+    assert!(matches!(
+        pilot.replans[0].without[0].1,
+        Unavailability::BackingOff(_)
+    ));
+    pilot.run(start().plus(minutes(8)), |p| ready(p) == 2);
+    assert_eq!(ready(&pilot), 2, "b's nodes are there");
     assert!(pilot.now().since(start()) < minutes(8));
+    let waiting = phases(&pilot).into_iter().filter(|p| *p < Phase::Pending);
+    assert!(waiting.count() <= 1, "only a's is not");
 }
 
 #[test]
@@ -132,6 +142,12 @@ fn row_04_capacity_failures_are_retried_with_growing_back_off_and_a_new_token() 
         .map(|w| w[1].0.since(w[0].0))
         .collect();
     assert!(gaps.last() > gaps.first(), "{gaps:?}");
+    pilot.run(pilot.now().plus(minutes(5)), |_| false);
+    assert_eq!(
+        pilot.fake.list().len(),
+        2,
+        "the logical ids of failed launches are cancelled"
+    );
 }
 
 #[test]
@@ -237,6 +253,26 @@ fn row_07_the_choice_lists_alternatives_in_order_and_they_are_tried_in_it() {
         .collect();
     assert_eq!(tried, [chosen.to_string(), other.to_string()]);
     assert_eq!(ready(&pilot), 1);
+    // What the workload needs decides: its GPUs, slices of them, its zone.
+    let groups = [
+        ("cpu", "ml.c5.4xlarge", "a", ""),
+        ("gpu-1", "ml.g5.2xlarge", "a", ""),
+        ("gpu-4", "ml.g5.12xlarge", "a", ""),
+        ("gpu-4-b", "ml.g5.12xlarge", "b", ""),
+        ("slices", "ml.p4d.24xlarge", "a", "all-1g.5gb"),
+    ];
+    let zone_b = json!({"topology.kubernetes.io/zone": "us-east-1b"});
+    for (requests, selector, group) in [
+        (json!({"cpu": "1"}), json!({}), "cpu"),
+        (json!({"nvidia.com/gpu": "1"}), json!({}), "gpu-1"),
+        (json!({"nvidia.com/gpu": "3"}), json!({}), "gpu-4"),
+        (json!({"nvidia.com/gpu": "3"}), zone_b, "gpu-4-b"),
+        (json!({"nvidia.com/mig-1g.5gb": "2"}), json!({}), "slices"),
+    ] {
+        let plan = schedule(&cluster_of(&groups, &requests, &selector));
+        let chosen = plan.new_node_claims[0].cheapest.instance_group.clone();
+        assert_eq!(chosen.as_deref(), Some(group), "{requests}");
+    }
 }
 
 #[test]
@@ -330,24 +366,46 @@ fn row_11_an_add_beyond_the_quota_is_not_emitted_and_the_reason_names_it() {
     };
     assert_eq!(&**text, "the quota of 2 ml.c5.4xlarge");
     assert!(pilot.replans[0].retry_at.is_some());
+    for (cluster, total) in [(Some(1), None), (None, Some(1)), (Some(3), Some(1))] {
+        let mut of_two = crate::provisioning_world::config("ab");
+        (of_two.quotas.cluster, of_two.quotas.total) = (cluster, total);
+        let mut pilot = pilot_with("ab", of_two, Weather::default());
+        pilot.plan(vec![claim("a", &["ns/p"]), claim("b", &["ns/q"])]);
+        assert_eq!(pilot.fake.list().len(), 1);
+        let text = format!("{:?}", pilot.replans[0].without[0].1);
+        assert!(text.contains("the quota of 1 instances in all"), "{text}");
+    }
 }
 
 #[test]
-fn row_12_only_the_two_batch_actions_are_needed() {
-    assert!(
-        missing_actions(
-            &[
-                "sagemaker:BatchAddClusterNodes",
-                "sagemaker:BatchDeleteClusterNodes"
-            ],
-            false
-        )
-        .is_empty()
-    );
-    assert_eq!(
-        missing_actions(&["sagemaker:BatchAddClusterNodes"], false).len(),
-        1
-    );
+fn row_12_only_the_two_batch_actions_are_needed_and_asked_for() {
+    let both = [
+        "sagemaker:BatchAddClusterNodes",
+        "sagemaker:BatchDeleteClusterNodes",
+    ];
+    assert!(missing_actions(&both, false).is_empty());
+    for (left, other) in [(0, 1), (1, 0)] {
+        assert_eq!(missing_actions(&both[left..=left], false), [both[other]]);
+    }
+    // Whatever happens, what goes to HyperPod is one of the two: nothing else has a call to answer.
+    let mut weather = Weather::default();
+    (weather.breaks, weather.script_fails, weather.falls_ill) = (500, 300, 500);
+    let mut pilot = pilot_with("aB", config("aB"), weather);
+    dry(&mut pilot, 'a', start(), start().plus(minutes(30)));
+    pilot.plan(vec![claim("aB", &["ns/p"]), claim("Ba", &["ns/q"])]);
+    pilot.run(start().plus(minutes(120)), |_| false);
+    let all: Vec<_> = pilot.machine.nodes().map(|n| n.id).collect();
+    pilot.give(Input::Remove(Removal::new(all, "Empty")));
+    pilot.run(start().plus(minutes(140)), |_| false);
+    let mut calls = std::collections::BTreeSet::new();
+    for (_, output) in &pilot.trace {
+        let output = serde_json::to_value(output).unwrap();
+        let (kind, body) = output.as_object().unwrap().iter().next().unwrap();
+        if body.get("call").is_some() || body.get("request").is_some() {
+            calls.insert(kind.clone());
+        }
+    }
+    assert_eq!(calls.into_iter().collect::<Vec<_>>(), ["Add", "Delete"]);
 }
 
 #[test]
@@ -370,7 +428,7 @@ fn row_14_nothing_is_added_or_deleted_unless_autoscaling_is_in_service() {
     pilot.plan(vec![claim("a", &["ns/p"])]);
     pilot.run(start().plus(minutes(10)), |_| false);
     let node = pilot.machine.nodes().next().unwrap().id;
-    for status in ["Creating", "Failed", "Deleting"] {
+    for status in ["Disabled", "Creating", "Failed", "Deleting"] {
         pilot.fake.set_autoscaling(status);
         pilot.look();
         let before = (adds(&pilot).len(), deletes(&pilot));
@@ -385,7 +443,7 @@ fn row_14_nothing_is_added_or_deleted_unless_autoscaling_is_in_service() {
     pilot.fake.set_autoscaling("InService");
     pilot.look();
     pilot.run(pilot.now().plus(minutes(10)), |_| false);
-    assert_eq!(ready(&pilot), 4, "what waited is launched");
+    assert_eq!(ready(&pilot), 5, "what waited is launched");
 }
 
 #[test]
@@ -407,6 +465,20 @@ fn row_15_a_zone_is_a_group_and_flexible_groups_are_told_zone_and_type() {
     pilot.give(Input::Config(Box::new(config)));
     pilot.plan(vec![claim("b", &["ns/q"])]);
     assert_eq!(entry(&pilot).availability_zones, [name("us-east-1b")]);
+    // A pod whose volume is in a zone gets the group of that zone, pods that must spread get one of each.
+    let chosen = |snapshot: &Snapshot| -> Vec<String> {
+        let plan = schedule(snapshot);
+        let groups = plan
+            .new_node_claims
+            .iter()
+            .map(|claim| claim.cheapest.instance_group.clone());
+        let mut groups: Vec<String> = groups.map(|group| group.unwrap().to_string()).collect();
+        groups.sort_unstable();
+        groups
+    };
+    assert_eq!(chosen(&sample()), ["cpu-a"]);
+    assert_eq!(chosen(&with_volume_in(&sample(), 'b')), ["cpu-b"]);
+    assert_eq!(chosen(&spread_over_zones(&sample(), 2)), ["cpu-a", "cpu-b"]);
 }
 
 #[test]
@@ -431,6 +503,16 @@ fn row_16_the_ledger_counts_from_lifecycle_start_to_termination_and_failed_launc
     let dollars = totals.total.dollars();
     let hour: Price = PRICE.parse().unwrap();
     assert!(dollars > Price::ZERO && dollars < hour, "{dollars}");
+    // The script of an instance that fails is on the bill; the instance that never came is not (H-33).
+    let mut weather = Weather::default();
+    weather.script_fails = 1000;
+    let mut pilot = pilot_with("a", config("a"), weather);
+    pilot.plan(vec![claim("a", &["shop/p"])]);
+    pilot.run(start().plus(minutes(8)), |_| false);
+    let totals = pilot.machine.ledger().totals(pilot.now());
+    let billed: i128 = pilot.fake.bill().map(|(_, _, amount)| amount).sum();
+    assert!(billed > 0 && notices(&pilot, "InstanceFailed").count() > 0);
+    assert_eq!(totals.total.exact(), billed);
 }
 
 #[test]
@@ -458,6 +540,44 @@ fn row_17_deleting_a_pool_drains_and_deletes_its_nodes_and_a_class_in_use_is_not
         released(&pilot),
         ["NodePool/pool", "HyperpodNodeClass/class"]
     );
+}
+
+#[test]
+fn row_17_disabling_autoscaling_leaves_the_nodes_and_stops_decisions() {
+    let mut config = config("a");
+    config.pools[0].repair_after = Some(minutes(5));
+    let mut pilot = pilot_with("a", config, Weather::default());
+    pilot.plan(vec![claim("a", &["ns/p"]), claim("a", &["ns/q"])]);
+    pilot.run(start().plus(minutes(10)), |_| false);
+    // One has no pods any more, the other is ill: both would go.
+    let ill = pilot.machine.nodes().next().unwrap().instance_id.clone();
+    pilot.give(Input::Kube(KubeEvent::new(
+        ill.unwrap(),
+        KubeChange::Ready(false),
+    )));
+    pilot.plan(vec![claim("a", &["ns/r"])]);
+    pilot.run(start().plus(minutes(11)), |_| false);
+    pilot.give(Input::Withdraw(vec![name("ns/r")]));
+    pilot.fake.set_autoscaling("Disabled");
+    pilot.look();
+    let before = pilot.trace.len();
+    pilot.run(start().plus(minutes(120)), |_| false);
+    let decisions = pilot.trace[before..].iter().filter(|(_, output)| {
+        let kinds = matches!(
+            output,
+            Output::Add { .. } | Output::Delete { .. } | Output::Drain { .. }
+        );
+        kinds || matches!(output, Output::Replan(_))
+    });
+    assert_eq!(decisions.count(), 0);
+    assert_eq!(
+        (pilot.fake.list().len(), pilot.machine.nodes().count()),
+        (3, 3)
+    );
+    pilot.fake.set_autoscaling("InService");
+    pilot.look();
+    pilot.run(start().plus(minutes(150)), |_| false);
+    assert_eq!(pilot.fake.list().len(), 1, "then they go");
 }
 
 #[test]

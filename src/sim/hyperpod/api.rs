@@ -217,11 +217,12 @@ impl Fake {
     /// `DescribeCluster` (H-27).
     #[must_use]
     pub fn describe(&self) -> HyperpodCluster {
+        let on = &*self.autoscaling != "Disabled";
         HyperpodCluster {
             name: Name::from("fake"),
             status: Name::from("InService"),
-            autoscaling_mode: Some(Name::from("Enable")),
-            autoscaling_status: Some(Name::clone(&self.autoscaling)),
+            autoscaling_mode: Some(Name::from(if on { "Enable" } else { "Disable" })),
+            autoscaling_status: on.then(|| Name::clone(&self.autoscaling)),
             autoscaling_failure: (&*self.autoscaling == "Failed")
                 .then(|| Name::from("the role cannot be assumed")),
             instance_groups: self

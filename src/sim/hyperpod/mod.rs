@@ -336,7 +336,7 @@ impl Fake {
         }
     }
 
-    /// `AutoScaling.Status` in the cluster's record.
+    /// `AutoScaling.Status` in the cluster's record; with `Disabled` its mode is `Disable` and it has no status.
     pub fn set_autoscaling(&mut self, status: &str) {
         self.autoscaling = Name::from(status);
     }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tetrapod::Snapshot;
 use tetrapod::base::time::{Span, Timestamp};
 use tetrapod::model::instance_type::CapacityType;
@@ -98,17 +98,34 @@ pub(crate) fn claim(letters: &str, pods: &[&str]) -> PlannedClaim {
 
 /// A cluster of two groups without nodes, and a pod that waits.
 pub(crate) fn sample() -> Snapshot {
-    let groups: Vec<_> = ["a", "b"]
+    let groups = [("cpu-a", TYPE, "a", ""), ("cpu-b", TYPE, "b", "")];
+    cluster_of(&groups, &json!({"cpu": "10"}), &json!({}))
+}
+
+/// A cluster of `groups` (name, type, letter of the zone, MIG profile if any) without nodes, and a pod that waits with
+/// `requests` and `selector`.
+pub(crate) fn cluster_of(
+    groups: &[(&str, &str, &str, &str)],
+    requests: &Value,
+    selector: &Value,
+) -> Snapshot {
+    let names: Vec<&str> = groups.iter().map(|(name, ..)| *name).collect();
+    let records: Vec<_> = groups
         .iter()
-        .map(|zone| {
-            json!({"InstanceGroupName": format!("cpu-{zone}"), "Status": "InService", "InstanceType": TYPE,
+        .map(|(name, instance_type, ..)| {
+            json!({"InstanceGroupName": name, "Status": "InService", "InstanceType": instance_type,
                 "CurrentCount": 0, "TargetCount": 0})
         })
         .collect();
-    let statuses: Vec<_> = ["a", "b"]
+    let statuses: Vec<_> = groups
         .iter()
-        .map(|zone| {
-            json!({"name": format!("cpu-{zone}"), "instanceTypes": [TYPE],
+        .map(|(name, instance_type, zone, mig)| {
+            let labels = if mig.is_empty() {
+                json!({})
+            } else {
+                json!({"nvidia.com/mig.config": mig})
+            };
+            json!({"name": name, "instanceTypes": [instance_type], "desiredLabels": labels,
                 "subnets": [{"id": format!("subnet-{zone}"), "zone": format!("us-east-1{zone}")}]})
         })
         .collect();
@@ -116,18 +133,58 @@ pub(crate) fn sample() -> Snapshot {
         json!({"ClusterName": "ml", "ClusterStatus": "InService", "ClusterArn": "arn:aws:sagemaker:us-east-1:1:cluster/ml",
             "AutoScaling": {"Mode": "Enable", "AutoScalerType": "Karpenter", "Status": "InService"},
             "NodeProvisioningMode": "Continuous", "NodeRecovery": "Automatic", "ClusterRole": "arn:aws:iam::1:role/r",
-            "Orchestrator": {"Eks": {"ClusterArn": "arn:aws:eks:us-east-1:1:cluster/ml"}}, "InstanceGroups": groups}),
+            "Orchestrator": {"Eks": {"ClusterArn": "arn:aws:eks:us-east-1:1:cluster/ml"}}, "InstanceGroups": records}),
         json!({"apiVersion": "karpenter.sagemaker.amazonaws.com/v1", "kind": "HyperpodNodeClass",
-            "metadata": {"name": "class"}, "spec": {"instanceGroups": ["cpu-a", "cpu-b"]},
+            "metadata": {"name": "class"}, "spec": {"instanceGroups": names},
             "status": {"instanceGroups": statuses}}),
         json!({"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "pool"}, "spec": {"template":
             {"spec": {"nodeClassRef": {"group": "karpenter.sagemaker.amazonaws.com", "kind": "HyperpodNodeClass",
             "name": "class"}}}}}),
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"containers":
-            [{"name": "c", "resources": {"requests": {"cpu": "10"}}}]}}),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}, "spec":
+            {"nodeSelector": selector, "containers": [{"name": "c", "resources": {"requests": requests,
+            "limits": requests}}]}}),
     ];
+    read(&objects)
+}
+
+fn read(objects: &[Value]) -> Snapshot {
     let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
     tetrapod::manifest::snapshot_from_str(&text.join("\n")).unwrap()
+}
+
+/// The sample, its pod with a volume in the zone of `letter`.
+pub(crate) fn with_volume_in(sample: &Snapshot, letter: char) -> Snapshot {
+    let more = read(&[
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "disk"}, "spec": {
+            "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"}, "claimRef": {"namespace": "shop", "name": "data"},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone(letter)]}]}]}}}}),
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"namespace": "shop", "name": "data",
+            "annotations": {"pv.kubernetes.io/bind-completed": "yes"}}, "spec": {"volumeName": "disk", "storageClassName": "gp3"}, "status": {"phase": "Bound"}}),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"containers":
+            [{"name": "c", "resources": {"requests": {"cpu": "10"}}}],
+            "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]}}),
+    ]);
+    let mut snapshot = sample.clone();
+    snapshot.pods = more.pods;
+    snapshot.volumes = more.volumes;
+    snapshot.volume_claims = more.volume_claims;
+    snapshot
+}
+
+/// The sample with `count` pods that must spread over zones.
+pub(crate) fn spread_over_zones(sample: &Snapshot, count: usize) -> Snapshot {
+    let pods: Vec<Value> = (0..count)
+        .map(|n| {
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("web-{n}"), "namespace": "shop",
+                "labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "2"}}}],
+                "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone",
+                "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": {"app": "web"}}}]}})
+        })
+        .collect();
+    let mut with = sample.clone();
+    with.pods = read(&pods).pods;
+    with
 }
 
 /// The sample with running nodes instead of pods that wait: two in zone a, each with a pod of a DaemonSet and one of `owner`
@@ -166,8 +223,7 @@ pub(crate) fn running(owner: Option<&str>) -> Snapshot {
                 [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}, "status": {"phase": "Running"}}));
         }
     }
-    let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
-    let more = tetrapod::manifest::snapshot_from_str(&text.join("\n")).unwrap();
+    let more = read(&objects);
     snapshot.nodes = more.nodes;
     snapshot.node_claims = more.node_claims;
     snapshot.pods = more.pods;
