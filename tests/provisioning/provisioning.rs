@@ -12,12 +12,12 @@ use tetrapod::base::time::{Span, Timestamp};
 use tetrapod::provisioning::api::{
     AddAnswer, AddedNode, CallError, InstanceStatus, NodeRecord, Outcome,
 };
-use tetrapod::provisioning::config::PoolConfig;
+use tetrapod::provisioning::config::{Config, PoolConfig};
 use tetrapod::provisioning::events::ClusterEvent;
 use tetrapod::provisioning::ids::CallId;
 use tetrapod::provisioning::input::{AcceptedPlan, Listing, Removal};
 use tetrapod::provisioning::output::Unavailability;
-use tetrapod::provisioning::{Input, Machine, Output};
+use tetrapod::provisioning::{BackoffPolicy, Input, Machine, Output};
 use tetrapod::sim::hyperpod::Weather;
 use tetrapod::sim::pilot::Pilot;
 
@@ -117,6 +117,33 @@ fn a_node_removed_before_its_request_is_answered_is_not_asked_for_again_h25() {
         "each entry by itself, without the removed node"
     );
     assert!(machine.node(removed).is_none());
+}
+
+#[test]
+fn a_refused_request_is_split_into_what_the_limits_still_allow_m5() {
+    let (mut machine, call) = asked_for_two();
+    let mut lowered = config("abc");
+    lowered.price_cap = Some("1".parse().unwrap());
+    machine.handle(Input::Config(Box::new(lowered)), start());
+    outputs(&mut machine);
+    let refused = Outcome::Failed(CallError::LimitExceeded(name("quota")));
+    machine.handle(Input::Answer(call, refused), start());
+    let told = outputs(&mut machine);
+    assert_eq!(asked_nodes(&told), [(2, "group-b".to_owned())]);
+    let replans = told.iter().filter_map(|output| match output {
+        Output::Replan(replan) => Some((&*replan.pods, &replan.without)),
+        _ => None,
+    });
+    let back: Vec<_> = replans.collect();
+    let [(pods, without)] = &back[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(pods, &[name("ns/p")]);
+    let capped = |reason: &Unavailability| matches!(reason, Unavailability::Guard(text) if text.contains("price cap"));
+    assert!(
+        without.iter().all(|(_, reason)| capped(reason)),
+        "{without:?}"
+    );
 }
 
 #[test]
@@ -259,6 +286,58 @@ fn the_fall_back_is_asked_for_within_one_launch_deadline_whether_events_come_or_
         assert_eq!(ready(&pilot), 1);
         // A node of the fake takes six and a half minutes at most.
         assert!(pilot.now().since(asked) <= Span::from_secs(390));
+    }
+}
+
+/// A planner that knows the groups a and b and takes `PLANNING` to plan pods that came back, until one runs: when a node was
+/// asked for last, where, and when the pod runs.
+fn planned_again(mut pilot: Pilot) -> (Timestamp, String, Timestamp) {
+    pilot.plan(vec![claim("a", &["ns/p"])]);
+    let end = start().plus(minutes(180));
+    while ready(&pilot) == 0 && pilot.now() < end {
+        pilot.run(end, |p| ready(p) == 1 || !p.replans.is_empty());
+        if pilot.replans.is_empty() {
+            continue;
+        }
+        pilot.replans.clear();
+        let unavailable = pilot.machine.unavailable();
+        let known = |letter: &char| {
+            let group = format!("group-{letter}");
+            !unavailable.iter().any(|(o, _)| *o.instance_group == *group)
+        };
+        let planned: String = "ab".chars().filter(known).take(1).collect();
+        pilot.run(pilot.now().plus(PLANNING), |_| false);
+        pilot.plan(vec![claim(&planned, &["ns/p"])]);
+    }
+    let (asked, group, _) = adds(&pilot).pop().unwrap();
+    (asked, group, pilot.now())
+}
+
+const PLANNING: Span = Span::from_secs(10);
+
+#[test]
+fn pods_run_on_another_group_within_one_launch_deadline_plus_one_planning_h32() {
+    let (dry_for, launch) = (minutes(60), PoolConfig::default().deadlines.launch);
+    let world = |config: Config, lost: u32| {
+        let mut weather = Weather::default();
+        weather.event_lost = lost;
+        let mut pilot = pilot_with("ab", config, weather);
+        dry(&mut pilot, 'a', start(), start().plus(dry_for));
+        pilot
+    };
+    for lost in [0, 1000] {
+        // The plan has no fall-back, so the planner is asked again.
+        let (asked, group, runs) = planned_again(world(config("ab"), lost));
+        assert_eq!(group, "group-b");
+        assert!(asked <= start().plus(launch).plus(PLANNING), "{asked}");
+        assert!(runs.since(asked) <= Span::from_secs(390), "a node's start");
+        // The same world and planner without back-off: the cheapest is planned again and again while it is dry.
+        let mut forgetful = config("ab");
+        let never = Span::from_millis(1);
+        forgetful.capacity_backoff = BackoffPolicy::new(never, never);
+        let (_, group, runs) = planned_again(world(forgetful, lost));
+        assert_eq!(group, "group-a");
+        assert!(runs.since(start()) > dry_for, "{runs}");
     }
 }
 

@@ -39,13 +39,12 @@ fn machines_that_are_stopped_and_resumed_come_right() {
     assert!(crashes > 1000, "{crashes}");
 }
 
-/// A request that was refused after silence is still repeated when all pods have nodes: what it has bought is not leaked.
+/// A request of several entries is refused, and a cap was lowered meanwhile: each entry is asked for by itself only if it
+/// still may be.
 #[test]
-fn schedules_that_once_failed_come_right() {
-    for (seed, crash) in [(221_462, false), (35_714, true)] {
-        if let Err(broken) = rehearse(seed, Options::new(crash)) {
-            panic!("{broken}");
-        }
+fn a_schedule_that_once_failed_comes_right() {
+    if let Err(broken) = rehearse(75_635, Options::default()) {
+        panic!("{broken}");
     }
 }
 
