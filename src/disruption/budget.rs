@@ -293,7 +293,8 @@ pub fn counts(
             .unwrap_or(true);
         let counts = pools.entry(Name::clone(pool)).or_default();
         counts.nodes = counts.nodes.saturating_add(1);
-        if !ready || node.deleting || leaving(&node.name) {
+        // One that HyperPod is about to replace or reboot counts as one that is not ready (H-45).
+        if !ready || node.unhealthy || node.deleting || leaving(&node.name) {
             counts.disrupting = counts.disrupting.saturating_add(1);
         }
     }
