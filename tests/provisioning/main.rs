@@ -8,5 +8,6 @@
 )]
 
 mod blog_rows;
+mod blog_rows_10_to_18;
 mod provisioning;
 mod provisioning_world;
