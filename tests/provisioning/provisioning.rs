@@ -147,6 +147,22 @@ fn a_refused_request_is_split_into_what_the_limits_still_allow_m5() {
 }
 
 #[test]
+fn a_node_that_somebody_else_deletes_is_asked_for_anew_d109() {
+    let mut pilot = pilot("ab");
+    pilot.plan(vec![claim("ab", &["ns/p"])]);
+    let mut machine = pilot.machine;
+    let mut told = Vec::new();
+    for minute in [1, 2, 4] {
+        assert!(asked_nodes(&told).is_empty(), "a listing may be behind");
+        let now = start().plus(minutes(minute));
+        machine.handle(Input::Listing(Listing::new(now, Vec::new(), true)), now);
+        told = outputs(&mut machine);
+    }
+    assert_eq!(asked_nodes(&told), [(2, "group-b".to_owned())]);
+    assert_eq!(machine.nodes().count(), 1);
+}
+
+#[test]
 fn a_refusal_after_silence_leaves_the_call_open_and_lets_the_orders_go_on_h25() {
     let (mut machine, call) = asked_for_two();
     machine.handle(
