@@ -106,8 +106,10 @@ impl ClusterEvent {
 
 /// Whether a failure message is about capacity that there is not (M-19).
 fn speaks_of_capacity(message: &str) -> bool {
-    contains(message, "capacity")
-        && (contains(message, "insufficient") || contains(message, "not sufficient"))
+    let too_little = contains(message, "insufficient")
+        || contains(message, "not sufficient")
+        || contains(message, "not have sufficient");
+    (contains(message, "capacity") && too_little)
         || contains(message, "insufficientinstancecapacity")
 }
 
@@ -146,6 +148,11 @@ mod tests {
             (
                 "Error",
                 "InsufficientInstanceCapacity",
+                EventKind::InsufficientCapacity,
+            ),
+            (
+                "Error",
+                "We currently do not have sufficient capacity to launch new instances",
                 EventKind::InsufficientCapacity,
             ),
             ("Warn", "Insufficient capacity", EventKind::Unknown),

@@ -163,6 +163,27 @@ fn a_node_that_somebody_else_deletes_is_asked_for_anew_d109() {
 }
 
 #[test]
+fn a_pool_whose_nodes_fail_to_start_is_paused_d101() {
+    let mut weather = Weather::default();
+    weather.never_joins = 1000;
+    let mut pilot = pilot_with("abc", config("abc"), weather);
+    let pods = ["ns/p", "ns/q", "ns/r", "ns/s"];
+    pilot.plan(pods.map(|pod| claim("abc", &[pod])).to_vec());
+    pilot.run(start().plus(minutes(16)), |_| false);
+    let paused = notices(&pilot, "LaunchesPaused").count();
+    assert_eq!(paused, 1);
+    let at = |reason: &str| notices_of(&pilot.trace, reason)[0].0;
+    let (opened, last) = (at("LaunchesPaused"), pilot.now());
+    let launched = adds(&pilot).into_iter().filter(|(when, ..)| *when > opened);
+    assert_eq!(launched.count(), 0, "nothing between {opened} and {last}");
+    pilot.run(start().plus(minutes(25)), |_| false);
+    assert!(
+        adds(&pilot).iter().any(|(when, ..)| *when > opened),
+        "then it goes on"
+    );
+}
+
+#[test]
 fn a_refusal_after_silence_leaves_the_call_open_and_lets_the_orders_go_on_h25() {
     let (mut machine, call) = asked_for_two();
     machine.handle(

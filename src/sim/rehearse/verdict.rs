@@ -24,7 +24,7 @@ impl Driver {
             Act::Storm => Ok(false),
             Act::Calm(since) => {
                 let waiting = self.without_node();
-                if waiting.is_none() && self.machine.nodes().all(|n| !n.is_in_flight()) {
+                if waiting.is_none() && self.has_settled() {
                     self.figures.slowest = self.now.since(since);
                     self.clean_up()?;
                 } else if self.now.since(since) > self.patience() {
@@ -68,6 +68,14 @@ impl Driver {
                 let why = self.refused.get(pod);
                 (Name::clone(pod), format!("{why:?}"))
             })
+    }
+
+    /// Whether no node is on its way, but for pods that limits keep out of every market with capacity: for those the
+    /// others are probed for ever.
+    fn has_settled(&self) -> bool {
+        let mut starting = self.machine.nodes().filter(|node| node.is_in_flight());
+        starting
+            .all(|node| !node.pods.is_empty() && node.pods.iter().all(|pod| self.is_forbidden(pod)))
     }
 
     /// Whether limits forbid the pod every market of its pool that has capacity.
