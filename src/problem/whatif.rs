@@ -170,6 +170,7 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         &views.daemons,
         &views.nodes,
         &views.attach,
+        &views.closed,
     );
     let units = units(views, &grouping, &table);
 
@@ -266,6 +267,7 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         likings: Vec::new(),
         soft_rules: Vec::new(),
         resources: units.names().to_vec(),
+        shelf: std::sync::OnceLock::new(),
     };
     WhatIf {
         queue_rank: queue_ranks(views, &symbols),
