@@ -24,7 +24,8 @@ const CHANGES: usize = 512;
 pub struct Counts {
     /// Managed, initialised nodes whose instance is not yet terminating.
     pub nodes: u32,
-    /// Those of them that are not ready or on their way out, for whatever reason.
+    /// Those of them that are not ready, to be rebooted or replaced by HyperPod (H-45), or on their way out, for whatever
+    /// reason.
     pub disrupting: u32,
 }
 
@@ -293,7 +294,7 @@ pub fn counts(
             .unwrap_or(true);
         let counts = pools.entry(Name::clone(pool)).or_default();
         counts.nodes = counts.nodes.saturating_add(1);
-        if !ready || node.deleting || leaving(&node.name) {
+        if !ready || node.deleting || node.unhealthy || leaving(&node.name) {
             counts.disrupting = counts.disrupting.saturating_add(1);
         }
     }

@@ -46,9 +46,8 @@ fn candidates<'a>(
 ) -> Vec<Candidate<'a>> {
     let class = match command.reason {
         DisruptionReason::Empty | DisruptionReason::Underutilized => Class::Graceful,
-        DisruptionReason::Drifted | DisruptionReason::Expired | DisruptionReason::Unhealthy => {
-            Class::Eventual
-        }
+        DisruptionReason::Drifted | DisruptionReason::Expired => Class::Eventual,
+        DisruptionReason::Unhealthy => Class::Forced,
     };
     let assessor = Assessor::new(cluster);
     let mut found = Vec::new();
@@ -68,6 +67,13 @@ fn candidates<'a>(
         };
         match assessor.assess(node, class) {
             Err(hold) => faults.push(hold.reason),
+            Ok(_) if class == Class::Forced && !assessor.infirmary().is_due(node) => {
+                faults.push(Reason::new(
+                    format!("Node {}", candidate.node),
+                    Code::Usable,
+                    "it is not to be repaired any more",
+                ));
+            }
             Ok(held) if command.reason == DisruptionReason::Empty && !held.pods.is_empty() => {
                 faults.push(Reason::new(
                     format!("Node {}", candidate.node),

@@ -24,7 +24,7 @@ use tetrapod::plan::command::{Command, DisruptionReason, Method};
 use tetrapod::scheduler::Capacity;
 use tetrapod::verify::disruption::verify_commands;
 
-fn condition(kind: &str, at: Timestamp) -> Condition {
+pub(crate) fn condition(kind: &str, at: Timestamp) -> Condition {
     let mut condition = Condition::default();
     condition.kind = Name::from(kind);
     condition.status = Name::from("True");
@@ -33,7 +33,7 @@ fn condition(kind: &str, at: Timestamp) -> Condition {
 }
 
 /// Gives every node of a pool its NodeClaim, ready and consolidatable; missing labels get the usual values.
-fn managed(snapshot: &mut Snapshot) {
+pub(crate) fn managed(snapshot: &mut Snapshot) {
     let now: Timestamp = "2026-01-05T12:00:00Z".parse().unwrap();
     snapshot.options.now = Some(now);
     for node in &mut snapshot.nodes {
@@ -65,17 +65,17 @@ fn managed(snapshot: &mut Snapshot) {
     }
 }
 
-fn cluster(world: World) -> Snapshot {
+pub(crate) fn cluster(world: World) -> Snapshot {
     world.with(managed).snapshot
 }
 
-fn commands(snapshot: &Snapshot, policy: &dyn Policy) -> Vec<Command> {
+pub(crate) fn commands(snapshot: &Snapshot, policy: &dyn Policy) -> Vec<Command> {
     let capacity = Capacity::new(snapshot);
     policy.commands(&Cluster::new(snapshot, &capacity))
 }
 
 /// Ours, valid as a whole; and what it saves per hour in thousandths of a dollar.
-fn ours(snapshot: &Snapshot) -> (Vec<Command>, i64) {
+pub(crate) fn ours(snapshot: &Snapshot) -> (Vec<Command>, i64) {
     let commands = commands(snapshot, &EconomicPolicy);
     let verdict = verify_commands(snapshot, &commands);
     assert!(verdict.valid, "{:#?}", verdict.findings);
@@ -83,12 +83,12 @@ fn ours(snapshot: &Snapshot) -> (Vec<Command>, i64) {
     (commands, saved)
 }
 
-fn karpenter(snapshot: &Snapshot) -> Vec<Command> {
+pub(crate) fn karpenter(snapshot: &Snapshot) -> Vec<Command> {
     commands(snapshot, &KarpenterPolicy::new(Version::V113))
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "small figures")]
-fn saved(commands: &[Command]) -> i64 {
+pub(crate) fn saved(commands: &[Command]) -> i64 {
     let saved: f64 = commands
         .iter()
         .map(|c| (c.price_before - c.price_after).as_f64())
@@ -96,7 +96,7 @@ fn saved(commands: &[Command]) -> i64 {
     (saved * 1000.0).round() as i64
 }
 
-fn methods(commands: &[Command]) -> Vec<Method> {
+pub(crate) fn methods(commands: &[Command]) -> Vec<Method> {
     commands.iter().map(|c| c.method).collect()
 }
 

@@ -126,12 +126,15 @@ pub struct Search<'s, 'c, 'a> {
     pools: Vec<usize>,
     /// Existing nodes that take pods.
     destinations: Vec<Slot>,
+    /// How many slots there are that were not bought for what is searched here.
+    own: usize,
     rates: Rates,
     work: Work,
 }
 
 impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
-    /// A search among `candidates`; `destinations` are the existing nodes that may take pods.
+    /// A search among `candidates`; `destinations` are the existing nodes that may take pods. Slots from `own` on may be
+    /// filled and changed.
     #[must_use]
     pub fn new(
         cluster: &'c Cluster<'a>,
@@ -139,6 +142,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         companies: &'s Companies,
         candidates: &'s [Candidate<'a>],
         destinations: Vec<Slot>,
+        own: usize,
     ) -> Self {
         let mut at_node = vec![None; cluster.views.nodes.len()];
         for (at, candidate) in candidates.iter().enumerate() {
@@ -156,6 +160,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             pools: candidates.iter().map(pool_at).collect(),
             at_node,
             destinations,
+            own,
             rates: Rates::of(&cluster.snapshot.options),
             work: Work::of(cluster.snapshot.options.effort, pods),
             cluster,
@@ -269,7 +274,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             .filter(|slot| !state.world.is_gone(*slot))
         {
             let mut content = Vec::new();
-            let movable = state.world.bought(slot).is_some() || self.candidate(slot).is_some();
+            let movable = slot.at() >= self.own || self.candidate(slot).is_some();
             if !movable || !self.content(state, slot, &mut content) {
                 continue;
             }
@@ -312,7 +317,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
 
     /// Slots with room for anything at all.
     fn open(&self, state: &State<'c>) -> Vec<Slot> {
-        let bought = state.world.slots().skip(state.world.existing());
+        let bought = state.world.slots().skip(self.own);
         self.destinations
             .iter()
             .copied()

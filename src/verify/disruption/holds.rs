@@ -42,7 +42,9 @@ pub(super) fn of(snapshot: &Snapshot, node: &Node, reason: DisruptionReason) -> 
     if claim.deleted.is_some() || terminating {
         all.push(format!("{name} is being deleted"));
     }
-    if node.annotations.get(ANNOTATION) == Some("true") {
+    all.extend(super::health::of(snapshot, node, reason));
+    let repair = reason == DisruptionReason::Unhealthy;
+    if !repair && node.annotations.get(ANNOTATION) == Some("true") {
         all.push(format!("{name} is annotated do-not-disrupt"));
     }
     let eventual = reason == DisruptionReason::Drifted && claim.termination_grace_period.is_some();
@@ -191,6 +193,10 @@ pub(super) fn check_waves(snapshot: &Snapshot, command: &Command) -> Vec<String>
                 ));
             }
         }
+    }
+    // Repair drains by force (D-102): nobody is asked, and nobody has to stand in line.
+    if command.reason == DisruptionReason::Unhealthy && command.waves.is_empty() {
+        return all;
     }
     let forced = command.reason == DisruptionReason::Drifted;
     for (name, pod) in &moved {

@@ -6,6 +6,8 @@
 //! whether prices add up and something is saved. It shares no code with the planners.
 
 mod budgets;
+mod gangs;
+mod health;
 mod holds;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +17,7 @@ use serde::Serialize;
 use super::Verdict;
 use crate::model::cluster::Snapshot;
 use crate::model::label;
-use crate::model::node::Node;
+use crate::model::node::{Condition, Node};
 use crate::model::node_claim::NodeClaim;
 use crate::model::pod::{Pod, PodPhase};
 use crate::model::price::Price;
@@ -40,8 +42,11 @@ pub enum Fault {
     Pod,
     /// The places are not valid: what `verify` says of them.
     Placement,
-    /// A managed node that takes pods is not initialized (D-43).
+    /// A node that takes pods goes itself, is not initialized though managed (D-43), or is sick (H-45).
     Destination,
+    /// Part of a running gang is moved and part of it stays, or one that requires a topology domain is moved to save
+    /// (W-21, H-55).
+    Gang,
     /// Prices do not add up.
     Price,
     /// Nothing is saved by a command whose reason is saving (D-53).
@@ -105,6 +110,16 @@ pub fn verify_commands(snapshot: &Snapshot, commands: &[Command]) -> CommandVerd
                 found(Fault::Held, message);
             }
         }
+        let drifted = |name: &Name| {
+            let node = snapshot.nodes.iter().find(|node| node.name == *name);
+            let claim = node.and_then(|node| holds::claim_of(snapshot, node));
+            claim.is_some_and(|c| Condition::is_true(&c.conditions, "Drifted") == Some(true))
+        };
+        if command.reason == DisruptionReason::Drifted
+            && !command.candidates.iter().any(|c| drifted(&c.node))
+        {
+            found(Fault::Held, "none of the nodes is drifted".to_owned());
+        }
         check_prices(snapshot, command, &mut found);
     }
     for message in budgets::check(snapshot, commands) {
@@ -114,6 +129,9 @@ pub fn verify_commands(snapshot: &Snapshot, commands: &[Command]) -> CommandVerd
         for message in holds::check_waves(snapshot, command) {
             found(Fault::Waves, message);
         }
+    }
+    for message in gangs::check(snapshot, commands) {
+        found(Fault::Gang, message);
     }
     let (left, plan) = aftermath(snapshot, commands, &going, &mut found);
     check_destinations(snapshot, &plan, &going, &mut found);
@@ -253,6 +271,12 @@ fn check_destinations(
             .find(|node| node.name == placement.node);
         let managed = node.is_some_and(|node| holds::claim_of(snapshot, node).is_some());
         let ready = node.is_some_and(|n| n.labels.get(label::INITIALIZED) == Some("true"));
+        if node.is_some_and(health::is_given_up) {
+            found(
+                Fault::Destination,
+                format!("{name} takes pods and is to be replaced or rebooted"),
+            );
+        }
         if managed && !ready {
             found(
                 Fault::Destination,

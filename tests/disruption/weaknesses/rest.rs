@@ -310,6 +310,9 @@ fn drift_is_found_in_the_snapshot() {
     let group = "sagemaker.amazonaws.com/instance-group-name";
     snapshot.nodes[0].labels.set(group, "taken-away");
     assert_eq!(found(&snapshot), Some(drift::Drift::InstanceGroup), "H-13");
+    let unmarked = consolidate(&snapshot, &EconomicPolicy);
+    assert_eq!(methods(&unmarked.commands), [Method::Drift], "nobody marked it");
+    assert!(verify_commands(&drift::complete(&snapshot), &unmarked.commands).valid);
     drift::mark(&mut snapshot);
     let condition = snapshot.node_claims[0].conditions.last().unwrap();
     assert_eq!(condition.reason.as_ref(), "InstanceGroupDrifted");
