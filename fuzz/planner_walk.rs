@@ -2,6 +2,7 @@
 
 use tetrapod::base::rng::Rng;
 use tetrapod::model::cluster::Snapshot;
+use tetrapod::model::label;
 use tetrapod::model::pod::{Pod, PodPhase};
 use tetrapod::model::price::Price;
 use tetrapod::model::resources::Name;
@@ -153,6 +154,8 @@ fn change(rng: &mut Rng, planner: &Planner, other: &Snapshot, step: u32) -> Chan
                 if let Some(node) = other.nodes.get(at) {
                     let mut joined = node.clone();
                     joined.name = Name::from(format!("joined-{step}"));
+                    // A host name stands for one node.
+                    joined.labels.set(label::HOSTNAME, joined.name.as_ref());
                     joined.provider_id = Some(Name::from(format!("aws:///joined-{step}")));
                     return Change::Node(Box::new(joined));
                 }

@@ -194,7 +194,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         .map(|class| units.demand(&grouping.keys[*class].requests).collect())
         .collect();
     let (shape_of, shapes) = shapes(&demands);
-    let bases = bases(
+    let mut bases = bases(
         views,
         &mut grouping,
         &order,
@@ -218,6 +218,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         shapes,
         dims: units.len(),
     };
+    ground.narrow(&mut sets, &mut bases, &standing);
     let tallies = ground.tallies(&sets, &bases, &standing);
     let mut parts = ground.assign(&mut sets, &bases, &tallies);
     let domain_rules = ground.domain_rules(&tallies);

@@ -15,6 +15,7 @@
 //!    (M-1) wins.
 //!    Between the two, a [linear programme](columns) over the contents of all nodes tried so far finds their best mix and,
 //!    by its duals, better contents ([`pricing`]).
+//!    Where pods are left over, others [move](make_room) out of their way.
 //! 6. [`settle`] takes off what rules between pods forbid once some pods are left over.
 //! 7. [`prefer`] meets preferences where that costs nothing (M-2).
 //! 8. [`gangs`] sees to it that pods which are of use only together are placed together or not at all.
@@ -35,6 +36,7 @@ pub mod fill;
 pub mod gangs;
 pub mod holds;
 pub mod lp;
+mod make_room;
 mod mend;
 mod mix;
 pub mod pack;

@@ -1,5 +1,7 @@
 //! Looking for the best plan within a budget of work.
 
+use std::cmp::Ordering;
+
 use super::bound;
 use super::construct::{Built, Recipe, Workshop, give_back};
 use super::fill::Order;
@@ -104,7 +106,11 @@ impl Search<'_, '_> {
         }
         let has_chance = self.best.as_ref().is_none_or(|(held, _)| {
             let margin = held.cost.as_f64() * JOIN_MARGIN;
-            score.unplaced <= held.unplaced && score.cost.as_f64() <= margin
+            match score.unplaced.cmp(&held.unplaced) {
+                Ordering::Less => true,
+                Ordering::Equal => score.cost.as_f64() <= margin,
+                Ordering::Greater => false,
+            }
         });
         if has_chance {
             self.shop.merge(&mut built);
@@ -202,6 +208,7 @@ pub(super) fn search(shop: &mut Workshop<'_>, effort: Effort) -> (Built, [Vec<f6
     let (_, mut built) = search.best.unwrap_or_default();
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
+        shop.make_room(&mut built);
     }
     (built, bounding)
 }

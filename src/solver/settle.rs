@@ -1,25 +1,53 @@
 //! Rules over domains after packing.
 //!
 //! Pods were dealt out to domains before packing, in an order in which every rule holds. Where limits or full nodes then
-//! left some of them without room, what remains may be out of balance, or near nobody. Such pods are taken off again, so
-//! that a plan is valid whatever was left out.
+//! left some of them without room, that order has gaps, and who comes after a gap may find the domains out of balance, or
+//! be near nobody. So the pods that found room are bound once more, one by one; those that no longer can be are taken off
+//! again, so that a plan is valid whatever was left out.
+
+use std::cmp::Reverse;
 
 use super::{Group, Target};
 use crate::base::index::Ix as _;
-use crate::problem::{ClassId, DomainRule, Problem, Stand};
+use crate::problem::{ClassId, DomainRule, Problem};
 
-/// Takes pods off `groups` until every rule over domains holds for those that stay; what is taken off is added to
-/// `remaining`. Returns whether anything was. O(rounds x rules x classes); each round takes off at least one pod.
+/// Takes pods off `groups` until those that stay can be bound in some order that every rule over domains allows; what is
+/// taken off is added to `remaining`. Returns whether anything was. Nothing is looked at where every pod that was dealt
+/// to a domain found room: the order of dealing is that order. O(pods x their rules) for each round, of which there is
+/// more than one only where pods share bundles.
 pub fn settle(problem: &Problem, groups: &mut Vec<Group>, remaining: &mut [u32]) -> bool {
-    if problem
-        .domain_rules
-        .iter()
-        .all(|rule| matches!(rule, DomainRule::Settled))
-    {
+    let dealt = |class: ClassId| !problem.classes[class].stands.is_empty();
+    let gap = problem.classes.enumerate().any(|(class, row)| {
+        remaining[class.at()] > 0
+            && (dealt(class) || row.bundle.iter().any(|(part, _)| dealt(*part)))
+    });
+    if !gap {
         return false;
     }
+    let mut taken = false;
+    loop {
+        let mut placed = placed(problem, groups);
+        let stuck = Binding::stuck(problem, &placed);
+        if stuck.is_empty() {
+            return taken;
+        }
+        for (class, count) in stuck {
+            for _ in 0..count {
+                if placed[class.at()] == 0
+                    || !take_off(problem, groups, class, &mut placed, remaining)
+                {
+                    break;
+                }
+                taken = true;
+            }
+        }
+    }
+}
+
+/// How many pods of each class stand on nodes, those in bundles included.
+fn placed(problem: &Problem, groups: &[Group]) -> Vec<u64> {
     let mut placed = vec![0u64; problem.classes.len()];
-    for group in groups.iter() {
+    for group in groups {
         for (class, count) in &group.content {
             let row = &problem.classes[*class];
             let units = u64::from(*count) * u64::from(group.times);
@@ -31,85 +59,151 @@ pub fn settle(problem: &Problem, groups: &mut Vec<Group>, remaining: &mut [u32])
             }
         }
     }
-    let mut taken = false;
-    while let Some(class) = offender(problem, &placed) {
-        if !take_off(problem, groups, class, &mut placed, remaining) {
-            break;
-        }
-        taken = true;
-    }
-    taken
+    placed
 }
 
-fn stands(problem: &Problem, rule: usize) -> impl Iterator<Item = (ClassId, Stand)> + '_ {
-    problem.classes.enumerate().flat_map(move |(class, row)| {
-        let here = row
+/// The domains while pods are bound one by one.
+struct Binding<'p> {
+    problem: &'p Problem,
+    /// By rule and domain: pods that the rule counts.
+    counts: Vec<Vec<u64>>,
+    /// Classes with pods that wait, and how many.
+    waiting: Vec<(ClassId, u64)>,
+}
+
+impl<'p> Binding<'p> {
+    fn new(problem: &'p Problem, placed: &[u64]) -> Self {
+        let standing = |rule: &DomainRule| match rule {
+            DomainRule::Spread { standing, .. } | DomainRule::Affinity { standing } => {
+                standing.iter().map(|n| u64::from(*n)).collect()
+            }
+            DomainRule::Settled => Vec::new(),
+        };
+        let mut waiting: Vec<(ClassId, u64)> = problem
+            .classes
+            .enumerate()
+            .filter(|(class, row)| !row.stands.is_empty() && placed[class.at()] > 0)
+            .map(|(class, _)| (class, placed[class.at()]))
+            .collect();
+        // Who is not counted by a rule of its own needs low counts and makes none: it goes first. Of the others the
+        // lowest priority is left over.
+        waiting.sort_by_key(|(class, _)| {
+            let row = &problem.classes[*class];
+            let counted = row.stands.iter().all(|stand| stand.member || !stand.owner);
+            (counted, Reverse(row.priority), *class)
+        });
+        Self {
+            problem,
+            counts: problem.domain_rules.iter().map(standing).collect(),
+            waiting,
+        }
+    }
+
+    /// The pods that cannot be bound, by class, in the better of two orders: classes by turns, and one after the other.
+    fn stuck(problem: &'p Problem, placed: &[u64]) -> Vec<(ClassId, u64)> {
+        let by_turns = Self::new(problem, placed).bind(1);
+        if by_turns.is_empty() {
+            return by_turns;
+        }
+        let in_turn = Self::new(problem, placed).bind(u64::MAX);
+        let pods = |stuck: &[(ClassId, u64)]| stuck.iter().map(|(_, n)| *n).sum::<u64>();
+        if pods(&in_turn) < pods(&by_turns) {
+            in_turn
+        } else {
+            by_turns
+        }
+    }
+
+    /// Binds what can be bound, up to `stride` pods of a class at a time, and returns the rest.
+    fn bind(mut self, stride: u64) -> Vec<(ClassId, u64)> {
+        loop {
+            let mut progress = false;
+            let mut waiting = std::mem::take(&mut self.waiting);
+            for (class, left) in &mut waiting {
+                // Pods without rules of their own are bound when nobody else can be: they only add to the counts.
+                let row = &self.problem.classes[*class];
+                if !row.stands.iter().any(|stand| stand.owner) {
+                    continue;
+                }
+                let mut bound = 0;
+                while bound < stride && *left > 0 && self.allows(*class) {
+                    self.put(*class);
+                    *left -= 1;
+                    bound += 1;
+                }
+                progress |= bound > 0;
+            }
+            waiting.retain(|(_, left)| *left > 0);
+            if !progress {
+                let free = waiting
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, (class, _))| self.allows(*class))
+                    .min_by_key(|(_, (class, _))| self.crowd(*class));
+                let Some((at, (class, _))) = free else {
+                    return waiting;
+                };
+                self.put(*class);
+                waiting[at].1 -= 1;
+                waiting.retain(|(_, left)| *left > 0);
+            }
+            self.waiting = waiting;
+        }
+    }
+
+    /// Whether every rule of a pod of `class` lets it be bound now.
+    fn allows(&self, class: ClassId) -> bool {
+        let mut own = self.problem.classes[class]
             .stands
             .iter()
-            .filter(move |stand| stand.rule as usize == rule);
-        here.map(move |stand| (class, *stand))
-    })
-}
-
-/// A class with a pod that breaks a rule where it stands.
-fn offender(problem: &Problem, placed: &[u64]) -> Option<ClassId> {
-    for (number, rule) in problem.domain_rules.iter().enumerate() {
-        let (standing, spread) = match rule {
-            DomainRule::Spread {
-                standing,
-                max_skew,
-                min_domains,
-                eligible,
-            } => (standing, Some((*max_skew, *min_domains, eligible))),
-            DomainRule::Affinity { standing } => (standing, None),
-            DomainRule::Settled => continue,
-        };
-        let mut counts: Vec<u64> = standing.iter().map(|n| u64::from(*n)).collect();
-        for (class, stand) in stands(problem, number) {
-            if stand.member {
-                counts[stand.value as usize] += placed[class.at()];
-            }
-        }
-        let least = spread.map(|(_, min_domains, eligible)| {
-            let counted = || {
-                counts
-                    .iter()
-                    .zip(eligible)
-                    .filter(|(_, counts)| **counts)
-                    .map(|(n, _)| *n)
-            };
-            if counted().count() < min_domains as usize {
-                0
-            } else {
-                counted().min().unwrap_or(0)
-            }
-        });
-        let breaks = |(class, stand): &(ClassId, Stand)| {
-            let here = counts[stand.value as usize];
-            stand.owner
-                && placed[class.at()] > 0
-                && match (spread, least) {
-                    (Some((max_skew, _, _)), Some(least)) => {
-                        stand.member && here > least + u64::from(max_skew)
-                    }
-                    _ => here == 0,
+            .filter(|s| s.owner);
+        own.all(|stand| {
+            let counts = &self.counts[stand.rule as usize];
+            let here = counts.get(stand.value as usize).copied().unwrap_or(0);
+            match &self.problem.domain_rules[stand.rule as usize] {
+                DomainRule::Spread {
+                    max_skew,
+                    min_domains,
+                    eligible,
+                    ..
+                } => {
+                    let counted = || {
+                        let all = counts.iter().zip(eligible);
+                        all.filter(|(_, counts)| **counts).map(|(n, _)| *n)
+                    };
+                    let few = counted().count() < *min_domains as usize;
+                    let least = if few { 0 } else { counted().min().unwrap_or(0) };
+                    here + u64::from(stand.member) <= least + u64::from(*max_skew)
                 }
-        };
-        let worst = stands(problem, number)
-            .filter(breaks)
-            .max_by_key(|(class, stand)| {
-                // The lowest priority in the fullest domain, the last class of those.
-                (
-                    std::cmp::Reverse(problem.classes[*class].priority),
-                    counts[stand.value as usize],
-                    *class,
-                )
-            });
-        if let Some((class, _)) = worst {
-            return Some(class);
+                DomainRule::Affinity { .. } => {
+                    here > 0 || (stand.member && counts.iter().all(|n| *n == 0))
+                }
+                DomainRule::Settled => true,
+            }
+        })
+    }
+
+    fn put(&mut self, class: ClassId) {
+        for stand in &self.problem.classes[class].stands {
+            let counts = &mut self.counts[stand.rule as usize];
+            if let Some(count) = counts
+                .get_mut(stand.value as usize)
+                .filter(|_| stand.member)
+            {
+                *count += 1;
+            }
         }
     }
-    None
+
+    /// How many pods the rules that count `class` see where it stands.
+    fn crowd(&self, class: ClassId) -> u64 {
+        let stands = self.problem.classes[class].stands.iter();
+        let counts = stands.filter_map(|stand| {
+            let counts = &self.counts[stand.rule as usize];
+            counts.get(stand.value as usize)
+        });
+        counts.sum()
+    }
 }
 
 /// Takes one pod of `class` (its whole bundle, where it is in one) off the last node that has it.

@@ -5,6 +5,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod between_pods;
 mod binder;
 mod exact;
 mod explain;

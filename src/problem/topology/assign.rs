@@ -5,9 +5,10 @@
 //! the next round; rounds end when one places nothing. Kinds of pods that must be bound first are dealt first
 //! ([`phases`](super::phases)).
 
+use std::cmp::Reverse;
 use std::rc::Rc;
 
-use super::domains::{Domains, Standing, Value, node_counts};
+use super::domains::{Domains, Standing, Value};
 use super::phases::Profile;
 use super::places::{Place, Places, wanted};
 use super::rules::{Kind, Rules};
@@ -15,9 +16,7 @@ use super::tally::Tally;
 use crate::base::bitset::BitSet;
 use crate::base::index::IxVec;
 use crate::model::pod::HostPort;
-use crate::model::taint::untolerated;
 use crate::problem::options::OptionTable;
-use crate::problem::selectors::suited;
 use crate::problem::sets::Sets;
 use crate::problem::{DomainRule, NodeId, OptionId, SetId, Stand};
 use crate::view::nodes::ExistingNode;
@@ -121,35 +120,19 @@ impl Ground<'_> {
     fn eligible(&self, rule: usize, key: usize, wanted: &BitSet<OptionId>) -> Vec<bool> {
         let key = &self.domains.keys[key];
         let mut eligible = vec![false; key.values];
-        let rule = &self.rules.rules[rule];
-        let Kind::Spread {
-            nodes, tolerations, ..
-        } = &rule.kind
-        else {
+        if !matches!(self.rules.rules[rule].kind, Kind::Spread { .. }) {
             return eligible;
-        };
+        }
+        // Nodes and options that do not pass the filter have no value of the rule's key.
         for (node, value) in self.view.iter().zip(&key.views) {
-            if let Some(value) = value.filter(|_| !node.deleting && node_counts(rule, node)) {
+            if let Some(value) = value.filter(|_| !node.deleting) {
                 eligible[value as usize] = true;
             }
         }
-        let mut passing = BitSet::new(self.table.options.len());
-        match nodes {
-            Some(terms) => terms
-                .iter()
-                .for_each(|term| passing.union_with(&suited(term, self.table))),
-            None => passing = BitSet::full(self.table.options.len()),
-        }
-        passing.intersect_with(wanted);
-        for option in passing.iter() {
-            let Some(value) = key.options[option].filter(|v| !eligible[*v as usize]) else {
-                continue;
-            };
-            let taints = &self.table.taints[self.table.options[option].pair];
-            let tolerated = tolerations
-                .as_ref()
-                .is_none_or(|held| untolerated(taints, held, false).is_none());
-            eligible[value as usize] = tolerated;
+        for option in wanted.iter() {
+            if let Some(value) = key.options[option] {
+                eligible[value as usize] = true;
+            }
         }
         eligible
     }
@@ -222,6 +205,8 @@ impl Ground<'_> {
             }));
         }
         let wishes = self.wishes(&subjects, bases, &heeds);
+        let keys = self.domains.keys.iter();
+        let mut loads: Vec<Vec<f64>> = keys.map(|key| vec![0.0; key.values]).collect();
         let mut order: Vec<&mut Subject> = subjects.iter_mut().flatten().collect();
         // Within a knot, pods with rules over host names go first: how the others share nodes is then all the same.
         order.sort_by_key(|subject| {
@@ -237,12 +222,18 @@ impl Ground<'_> {
                 let heed = &heeds[base.identity];
                 while subject.dealt.len() < base.pods.len() {
                     let waiting = base.pods.len() - subject.dealt.len();
-                    let Some(place) =
-                        self.choose(subject, profile, heed, &tallies, &wishes, waiting as u64)
-                    else {
+                    let Some(place) = self.choose(
+                        subject,
+                        profile,
+                        heed,
+                        &tallies,
+                        &wishes,
+                        &loads,
+                        waiting as u64,
+                    ) else {
                         break;
                     };
-                    self.record(subject, heed, place, &mut tallies);
+                    self.record(subject, heed, place, &mut tallies, &mut loads);
                     progress = true;
                 }
             }
@@ -314,6 +305,7 @@ impl Ground<'_> {
         heed: &Heed,
         tallies: &[Tally],
         wishes: &[Vec<u32>],
+        loads: &[Vec<f64>],
         waiting: u64,
     ) -> Option<usize> {
         let mut best: Option<(Rank, usize)> = None;
@@ -322,9 +314,14 @@ impl Ground<'_> {
             if (free == 0 && !place.buyable) || !self.allowed(profile, heed, place, tallies) {
                 continue;
             }
+            // Where a spread does not count the pod it is as good as in the emptiest domain.
             let sum = |rules: &[(usize, usize)]| {
-                let seen = rules.iter().filter_map(|(rule, key)| {
-                    place.values[*key].map(|value| tallies[*rule].members[value as usize])
+                let seen = rules.iter().map(|(rule, key)| {
+                    let tally = &tallies[*rule];
+                    match place.values[*key] {
+                        Some(value) => tally.members[value as usize],
+                        None => tally.least(),
+                    }
                 });
                 seen.sum::<u32>()
             };
@@ -338,8 +335,15 @@ impl Ground<'_> {
                 uneven: sum(&heed.even),
                 followers: followers.sum(),
                 costs: free == 0,
+                weight: if free == 0 { place.weight } else { 0 },
                 cost: subject.costs[at],
                 crowd: sum(&heed.spreads),
+                load: match heed.spreads.is_empty() {
+                    true => 0.0,
+                    false => at_values(heed, place)
+                        .map(|(key, value)| loads[key][value])
+                        .sum(),
+                },
             };
             if best.as_ref().is_none_or(|(held, _)| rank.better_than(held)) {
                 best = Some((rank, at));
@@ -369,8 +373,18 @@ impl Ground<'_> {
         })
     }
 
-    fn record(&self, subject: &mut Subject, heed: &Heed, at: usize, tallies: &mut [Tally]) {
+    fn record(
+        &self,
+        subject: &mut Subject,
+        heed: &Heed,
+        at: usize,
+        tallies: &mut [Tally],
+        loads: &mut [Vec<f64>],
+    ) {
         let place = &subject.places[at];
+        if place.each.is_finite() {
+            at_values(heed, place).for_each(|(key, value)| loads[key][value] += place.each);
+        }
         subject.dealt.push(u32::try_from(at).unwrap_or(u32::MAX));
         subject.taken[at] += 1;
         for (rule, key) in &heed.counted {
@@ -464,6 +478,12 @@ impl Ground<'_> {
     }
 }
 
+/// The keys and values of `place`.
+fn at_values<'h>(heed: &'h Heed, place: &'h Place) -> impl Iterator<Item = (usize, usize)> + 'h {
+    let pairs = heed.keys.iter().zip(&place.values);
+    pairs.filter_map(|(key, value)| Some((*key, (*value)? as usize)))
+}
+
 /// What pods with `heed` mean for rules over domains when they stand at `values`, by rule.
 fn stands(heed: &Heed, values: &[Value]) -> Vec<Stand> {
     let mut stands: Vec<Stand> = Vec::new();
@@ -496,17 +516,24 @@ struct Rank {
     uneven: u32,
     followers: u32,
     costs: bool,
+    weight: u32,
     cost: f64,
     crowd: u32,
+    /// For pods that spread: what is dealt there is worth. Equal numbers of pods are not equal sizes.
+    load: f64,
 }
 
 impl Rank {
     fn better_than(&self, other: &Self) -> bool {
-        let key = |r: &Self| (r.cramped, r.uneven, std::cmp::Reverse(r.followers), r.costs);
+        let key = |r: &Self| {
+            let (followers, weight) = (Reverse(r.followers), Reverse(r.weight));
+            (r.cramped, r.uneven, followers, r.costs, weight)
+        };
         key(self)
             .cmp(&key(other))
             .then_with(|| self.cost.total_cmp(&other.cost))
             .then_with(|| self.crowd.cmp(&other.crowd))
+            .then_with(|| self.load.total_cmp(&other.load))
             .is_lt()
     }
 }

@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::rules::{Kind, Rule, Rules};
+use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
-use crate::base::index::IxVec;
+use crate::base::index::{Ix as _, IxVec};
 use crate::model::cluster::Snapshot;
 use crate::model::label::{CAPACITY_TYPE, HOSTNAME, ZONE};
 use crate::model::resources::Name;
 use crate::model::taint::untolerated;
 use crate::problem::nodes::NodeUse;
 use crate::problem::options::OptionTable;
+use crate::problem::selectors::suited;
 use crate::problem::{NodeId, OptionId};
 use crate::view::nodes::ExistingNode;
 
 /// The value that an option or node has of one key, numbered; `None` without one.
 pub type Value = Option<u32>;
 
-/// One topology key.
-#[derive(Debug)]
+/// One topology key, or what the node filter of a spread leaves of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Key {
     /// The label key.
@@ -35,30 +37,33 @@ pub struct Key {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Domains {
-    /// The keys.
+    /// The keys. One label key stands here several times if spreads over it count different nodes (S-90): a node that does
+    /// not count has no value of such a key.
     pub keys: Vec<Key>,
     /// The key of each rule; `None` for rules over host names.
     pub key_of: Vec<Option<usize>>,
 }
 
 impl Domains {
-    /// Numbers the values of every key that a rule uses. O(keys x (options + nodes) log values).
+    /// Numbers the values of every key that a rule uses. O(rules x (options + nodes) log values).
     #[must_use]
     pub fn new(rules: &Rules, table: &OptionTable<'_>, view: &[ExistingNode<'_>]) -> Self {
         let mut domains = Self::default();
+        let mut whole: BTreeMap<Name, Key> = BTreeMap::new();
         for rule in &rules.rules {
             if rule.key.as_ref() == HOSTNAME {
                 domains.key_of.push(None);
                 continue;
             }
-            let at = domains
-                .keys
-                .iter()
-                .position(|key| key.name == rule.key)
-                .unwrap_or_else(|| {
-                    domains.keys.push(Key::new(&rule.key, table, view));
-                    domains.keys.len() - 1
-                });
+            let key = whole
+                .entry(Name::clone(&rule.key))
+                .or_insert_with(|| Key::new(&rule.key, table, view));
+            let key = key.counted(rule, table, view);
+            let known = domains.keys.iter().position(|held| *held == key);
+            let at = known.unwrap_or_else(|| {
+                domains.keys.push(key);
+                domains.keys.len() - 1
+            });
             domains.key_of.push(Some(at));
         }
         domains
@@ -105,6 +110,24 @@ impl Key {
                 .map(|node| number(node.labels.get(name)))
                 .collect(),
         }
+    }
+
+    /// The key as `rule` sees it: without the options and nodes that do not count for it.
+    fn counted(&self, rule: &Rule, table: &OptionTable<'_>, view: &[ExistingNode<'_>]) -> Self {
+        let mut key = self.clone();
+        for (value, node) in key.views.iter_mut().zip(view) {
+            if !node_counts(rule, node) {
+                *value = None;
+            }
+        }
+        if let Some(passing) = passing(rule, table) {
+            for (option, value) in key.options.iter_mut().enumerate() {
+                if !passing.contains(OptionId::new(option)) {
+                    *value = None;
+                }
+            }
+        }
+        key
     }
 
     /// The value of an existing node.
@@ -225,6 +248,40 @@ impl Standing {
             }
         }
     }
+}
+
+/// The options whose nodes count for `rule` (S-90); `None` for all.
+#[must_use]
+pub fn passing(rule: &Rule, table: &OptionTable<'_>) -> Option<BitSet<OptionId>> {
+    let Kind::Spread {
+        nodes, tolerations, ..
+    } = &rule.kind
+    else {
+        return None;
+    };
+    if nodes.is_none() && tolerations.is_none() {
+        return None;
+    }
+    let mut passing = match nodes {
+        Some(terms) => {
+            let mut set = BitSet::new(table.options.len());
+            let suited = terms.iter().map(|term| suited(term, table));
+            suited.for_each(|of_term| set.union_with(&of_term));
+            set
+        }
+        None => BitSet::full(table.options.len()),
+    };
+    if let Some(held) = tolerations {
+        let mut tolerated = BitSet::new(table.options.len());
+        for option in passing.iter() {
+            let taints = &table.taints[table.options[option].pair];
+            if untolerated(taints, held, false).is_none() {
+                tolerated.insert(option);
+            }
+        }
+        passing = tolerated;
+    }
+    Some(passing)
 }
 
 /// Whether pods on `node` count for `rule` (S-90); always so for affinity.

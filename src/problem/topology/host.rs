@@ -1,8 +1,9 @@
 //! Rules over host names: what may share one node.
 //!
 //! A new node is always empty, so the least count over hosts is 0 and a spread of `maxSkew` n lets n selected pods on one
-//! node (S-93); pods that it speaks of but that can be bound later are not counted ([`phases`](super::phases)). Anti-affinity makes classes exclude each other. Affinity to pods that run restricts to their nodes; among
-//! pods that all wait, those that must share a node are bundled and placed as one (W-26).
+//! node (S-93); pods that it speaks of but that can be bound later are not counted ([`phases`](super::phases)). Anti-affinity makes classes exclude each other. Among pods that
+//! all wait, those that must share a node are bundled and placed as one (W-26); pods that run [narrow](super::narrow) the
+//! nodes before.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::problem::classes::clash;
 use crate::problem::sets::Sets;
-use crate::problem::{ClassId, HostShare, NodeId, SetId, fits};
+use crate::problem::{ClassId, HostShare, NodeId, fits};
 
 /// What the parts are to each other on one node.
 #[derive(Debug, Default)]
@@ -34,8 +35,8 @@ pub struct HostRules {
 }
 
 impl Ground<'_> {
-    /// Settles the rules over host names: takes unsuitable nodes out of the parts and says what the parts are to each
-    /// other. Pods that no bundle can take are held back.
+    /// Settles the rules over host names among pods that wait: says what the parts are to each other. Pods that no bundle
+    /// can take are held back.
     #[must_use]
     pub fn host_rules(
         &self,
@@ -49,12 +50,8 @@ impl Ground<'_> {
             .collect();
         let mut result = HostRules::default();
         for rule in &hosts {
-            match self.rules.rules[*rule].kind {
-                Kind::Anti => self.keep_apart(*rule, sets, bases, parts, standing),
-                Kind::Affinity => {
-                    self.keep_together(*rule, sets, bases, parts, standing, &mut result);
-                }
-                Kind::Spread { .. } => {}
+            if self.rules.rules[*rule].kind == Kind::Affinity && !Self::runs(*rule, standing) {
+                self.keep_together(*rule, sets, bases, parts, &mut result);
             }
         }
         result.bundled.resize(parts.len(), 0);
@@ -96,51 +93,6 @@ impl Ground<'_> {
             .collect()
     }
 
-    /// Takes the nodes where a pod stands that an anti-affinity rule keeps apart, in either direction (S-95, S-96).
-    fn keep_apart(
-        &self,
-        rule: usize,
-        sets: &mut Sets,
-        bases: &[Base],
-        parts: &mut [Part],
-        standing: &Standing,
-    ) {
-        let there = |hosts: &BTreeMap<u32, u32>| {
-            let mut set: BitSet<NodeId> = BitSet::new(self.rows.len());
-            for (node, view) in self.rows.enumerate() {
-                if hosts.get(view).is_some_and(|count| *count > 0) {
-                    set.insert(node);
-                }
-            }
-            set
-        };
-        let (members, owners) = (
-            there(&standing.host_members[rule]),
-            there(&standing.host_owners[rule]),
-        );
-        let mut known: FastMap<(SetId, bool, bool), SetId> = FastMap::default();
-        for part in parts.iter_mut() {
-            let profile = &self.profiles[bases[part.base].identity];
-            let (own, spoken_of) = (profile.owns(rule), profile.counts(rule));
-            let concerned = (own && !members.is_empty()) || (spoken_of && !owners.is_empty());
-            if !concerned {
-                continue;
-            }
-            part.nodes = *known
-                .entry((part.nodes, own, spoken_of))
-                .or_insert_with(|| {
-                    let mut nodes = sets.nodes.get(part.nodes).clone();
-                    if own {
-                        nodes.difference_with(&members);
-                    }
-                    if spoken_of {
-                        nodes.difference_with(&owners);
-                    }
-                    sets.nodes.intern(nodes)
-                });
-        }
-    }
-
     /// How pods of each identity share a node as spreads over host names have it.
     ///
     /// Those who have such a rule and are counted by it are limited to `maxSkew`. Those who have one that does not count
@@ -176,12 +128,14 @@ impl Ground<'_> {
         for rule in hosts.iter().filter(|rule| spread(rule).is_some()) {
             for (profile, shares) in self.profiles.iter().zip(&mut of) {
                 let own = owned(profile);
-                if own.is_empty() {
-                    continue;
-                }
                 let many = knots
                     .get(&profile.knot)
                     .is_some_and(|(n, l)| *l && *n > FEW_KINDS);
+                // Pods without such a rule could be bound after those that have one, but rules of their own may make that
+                // order hard to see: where few kinds are in question they are counted all the same.
+                if own.is_empty() && many {
+                    continue;
+                }
                 let limit = own.iter().find(|(r, _)| r == rule).map(|(_, skew)| *skew);
                 let weight = u32::from(profile.counts(*rule));
                 let mut add = |group: u32, weight: u32, limit: Option<u32>| match shares
@@ -197,7 +151,7 @@ impl Ground<'_> {
                         limit,
                     }),
                 };
-                if (weight > 0 && limit.is_some()) || (!many && (weight > 0 || limit.is_some())) {
+                if weight > 0 || (!many && limit.is_some()) {
                     let at = group(None, *rule, &mut groups);
                     groups[at as usize] = vec![*rule];
                     add(at, weight, limit);
@@ -216,32 +170,17 @@ impl Ground<'_> {
         Shares { of, groups }
     }
 
-    /// Affinity over host names: to pods that run, their nodes; else bundles.
+    /// Affinity over host names among pods that all wait: bundles.
     fn keep_together(
         &self,
         rule: usize,
         sets: &mut Sets,
         bases: &[Base],
         parts: &mut Vec<Part>,
-        standing: &Standing,
         result: &mut HostRules,
     ) {
         let owners = self.parts_with(bases, parts, |profile| profile.owns(rule));
         if owners.is_empty() {
-            return;
-        }
-        if standing.host_members[rule].values().any(|count| *count > 0) {
-            for owner in owners {
-                let part = &mut parts[owner];
-                let mut nodes = sets.nodes.get(part.nodes).clone();
-                for (node, view) in self.rows.enumerate() {
-                    if !standing.host_members[rule].contains_key(view) {
-                        nodes.remove(node);
-                    }
-                }
-                part.nodes = sets.nodes.intern(nodes);
-                part.options = sets.options.intern(BitSet::new(self.table.options.len()));
-            }
             return;
         }
         result.bundled.resize(parts.len(), 0);
@@ -301,8 +240,10 @@ impl Ground<'_> {
                 continue;
             }
             let rest = part.pods.split_off(kept);
+            // Others were dealt out as if these stood where they were dealt to.
+            let stands = part.stands.clone();
             let held = self.held_back(sets, part.base, rest);
-            parts.push(held);
+            parts.push(Part { stands, ..held });
         }
         result.bundled.resize(parts.len(), 0);
     }

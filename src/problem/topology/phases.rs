@@ -50,8 +50,16 @@ pub fn profiles(rules: &Rules) -> Vec<Profile> {
     owners.sort_unstable();
     owners.dedup();
     let owns = |identity: &Identity, rule: usize| identity.owned.binary_search(&rule).is_ok();
+    let over_hosts = |rule: usize| {
+        let rule = &rules.rules[rule];
+        rule.key.as_ref() == HOSTNAME && matches!(rule.kind, Kind::Spread { .. })
+    };
+    // Pods with spreads over host names count each other, whichever could come first: a node has few of them, the price
+    // is small, and they can then be bound in any order, before all others.
     let must = |identity: &Identity, at: usize, rule: usize| {
-        owns(identity, rule) || owners.binary_search(&(rule, knots[at])).is_ok()
+        owns(identity, rule)
+            || owners.binary_search(&(rule, knots[at])).is_ok()
+            || over_hosts(rule) && identity.owned.iter().any(|own| over_hosts(*own))
     };
     // Where some are counted that do not have the rule, an order exists but may be hard to see; over domains everyone it
     // speaks of is counted then, so that the finished plan is in balance as well.

@@ -20,6 +20,8 @@ pub struct Place {
     pub buyable: bool,
     /// How many pods fit on nodes that exist.
     pub free: u64,
+    /// The weight of the heaviest pool that holds a pod there; prices are those of pools of that weight (M-1 (2)).
+    pub weight: u32,
     /// What a pod costs there at least by its largest share of a node.
     pub each: f64,
     /// What the cheapest node costs that holds one.
@@ -32,6 +34,7 @@ impl Place {
             values,
             buyable: false,
             free: 0,
+            weight: 0,
             each: f64::INFINITY,
             least: f64::INFINITY,
         }
@@ -64,8 +67,8 @@ pub struct Places {
 #[derive(Debug)]
 struct Buyable {
     values: Vec<Value>,
-    /// Distinct rooms and prices.
-    nodes: Vec<(RoomId, f64)>,
+    /// Distinct rooms and prices, with the weight of their pools.
+    nodes: Vec<(RoomId, f64, u32)>,
 }
 
 /// Whether the stocks allow one node of `option`.
@@ -102,17 +105,24 @@ impl Places {
         let demand = &ground.shapes[base.shape as usize];
         for buyable in self.buyable(ground, sets, base.options, keys).iter() {
             let (mut each, mut least) = (f64::INFINITY, f64::INFINITY);
-            for (room, cost) in &buyable.nodes {
+            let mut heaviest = 0;
+            for (room, cost, weight) in &buyable.nodes {
                 let room = &ground.rooms[room.at() * ground.dims..][..ground.dims];
-                if fits(demand, room) {
-                    each = each.min(cost * largest_share(demand, room));
-                    least = least.min(*cost);
+                if *weight < heaviest || !fits(demand, room) {
+                    continue;
                 }
+                if *weight > heaviest {
+                    heaviest = *weight;
+                    (each, least) = (f64::INFINITY, f64::INFINITY);
+                }
+                each = each.min(cost * largest_share(demand, room));
+                least = least.min(*cost);
             }
             if least.is_finite() {
                 let at = at(buyable.values.clone(), &mut places);
                 let place = &mut places[at];
                 place.buyable = true;
+                place.weight = heaviest;
                 (place.each, place.least) = (each, least);
             }
         }
@@ -164,7 +174,8 @@ impl Places {
                 list.len() - 1
             });
             let row = &ground.table.options[option];
-            let node = (row.room, row.cost);
+            let weight = ground.table.templates[row.pool.at()].pool.weight;
+            let node = (row.room, row.cost, weight);
             // Offerings of one type stand together.
             if list[at].nodes.last() != Some(&node) {
                 list[at].nodes.push(node);

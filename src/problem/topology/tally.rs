@@ -66,6 +66,12 @@ impl Tally {
         &self.eligible
     }
 
+    /// The fewest pods in a value that counts for the minimum.
+    #[must_use]
+    pub fn least(&self) -> u32 {
+        self.least
+    }
+
     /// Whether a spread lets one more pod, which it counts itself if `counts`, be where `value` is.
     #[must_use]
     pub fn spread_allows(&self, value: usize, counts: bool) -> bool {
