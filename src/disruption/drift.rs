@@ -142,7 +142,9 @@ pub fn complete(snapshot: &Snapshot) -> Cow<'_, Snapshot> {
     for claim in &mut marked.node_claims {
         if let Some((_, drift)) = found.iter().find(|(name, _)| *name == claim.name) {
             claim.conditions.retain(|c| c.kind.as_ref() != DRIFTED);
-            claim.conditions.push(condition(*drift, snapshot.options.now));
+            claim
+                .conditions
+                .push(condition(*drift, snapshot.options.now));
         }
     }
     Cow::Owned(marked)

@@ -132,7 +132,9 @@ fn is_watched(node: &ExistingNode<'_>) -> bool {
     names.iter().flat_map(|list| list.iter()).any(|(name, n)| {
         let kind = name.as_ref();
         !n.is_zero()
-            && (kind == NVIDIA_GPU || kind.starts_with("nvidia.com/mig-") || kind.starts_with(NEURON))
+            && (kind == NVIDIA_GPU
+                || kind.starts_with("nvidia.com/mig-")
+                || kind.starts_with(NEURON))
     })
 }
 

@@ -6,7 +6,7 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
-#[path = "../../fuzz/queue_world.rs"]
+#[path = "../../fuzz/queue_world/mod.rs"]
 mod queue_world;
 
 use queue_world::World;

@@ -311,7 +311,11 @@ fn drift_is_found_in_the_snapshot() {
     snapshot.nodes[0].labels.set(group, "taken-away");
     assert_eq!(found(&snapshot), Some(drift::Drift::InstanceGroup), "H-13");
     let unmarked = consolidate(&snapshot, &EconomicPolicy);
-    assert_eq!(methods(&unmarked.commands), [Method::Drift], "nobody marked it");
+    assert_eq!(
+        methods(&unmarked.commands),
+        [Method::Drift],
+        "nobody marked it"
+    );
     assert!(verify_commands(&drift::complete(&snapshot), &unmarked.commands).valid);
     drift::mark(&mut snapshot);
     let condition = snapshot.node_claims[0].conditions.last().unwrap();
