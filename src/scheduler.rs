@@ -15,16 +15,20 @@
 //! assert_eq!(compiled.plan(&outcome), schedule(&snapshot));
 //! ```
 
-use std::collections::BTreeMap;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::base::index::Ix as _;
 use crate::explain::Explainer;
 use crate::explain::notes::notes;
 use crate::explain::objects;
 use crate::explain::reason::Reason;
 use crate::hyperpod::capacity::ClassCapacity;
+use crate::model::affinity::WhenUnsatisfiable;
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::{InstanceType, Offering};
+use crate::model::label::HOSTNAME;
 use crate::model::resources::Name;
 use crate::plan::buffers::set_apart;
 use crate::plan::decode::{decode, totals};
@@ -32,10 +36,14 @@ use crate::plan::gangs::gangs;
 use crate::plan::statics::static_pools;
 use crate::plan::{Plan, Unschedulable, scaling};
 use crate::problem::compile::{Views, compile};
-use crate::problem::{Problem, Symbols};
-use crate::solver::Outcome;
+use crate::problem::options::label_of;
+use crate::problem::{OptionId, Problem, Symbols};
 use crate::solver::gangs::solve;
+use crate::solver::{Outcome, Target};
 use crate::view::buffers::Buffers;
+
+/// Most rounds that go round empty domains.
+const MOST_ROUNDS: usize = 4;
 
 /// The capacity that a snapshot's node classes offer; resolved first because everything else refers to it.
 #[derive(Debug)]
@@ -109,9 +117,15 @@ impl<'a> Compiled<'a> {
     /// Compiles `snapshot`, of which `capacity` was made.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, capacity: &'a Capacity) -> Self {
+        Self::closing(snapshot, capacity, Vec::new())
+    }
+
+    /// The same without new nodes that have one of the labels `closed`.
+    fn closing(snapshot: &'a Snapshot, capacity: &'a Capacity, closed: Vec<(Name, Name)>) -> Self {
         // Pods of buffers stand after the snapshot's own.
         let snapshot = capacity.buffers.expanded.as_deref().unwrap_or(snapshot);
-        let views = Views::new(snapshot, capacity.by_class());
+        let mut views = Views::new(snapshot, capacity.by_class());
+        views.closed = closed;
         let (problem, symbols) = compile(&views);
         Self {
             capacity,
@@ -158,8 +172,121 @@ impl<'a> Compiled<'a> {
     }
 
     /// Decides, with the effort that the snapshot's options ask for.
+    ///
+    /// Pods that spread are dealt to every domain in which a node could be; where some of them then find no room,
+    /// [`Compiled::without_empty_domains`] may do better.
     pub fn solve(&self) -> Outcome {
         solve(&self.problem, self.views.snapshot.options.effort)
+    }
+
+    /// Compiles and solves once more if `outcome` leaves pods whose spread constraints or affinities were dealt domains
+    /// in which no node is or will be. kube-scheduler counts the domains of nodes only (S-81): what stays empty is no
+    /// domain, and holds nobody back; and who could not follow others into a domain may be with them in one that has
+    /// nodes. `None` if there is nothing of the kind, or it does not place more pods, those of high priority first.
+    #[must_use]
+    pub fn without_empty_domains(&self, outcome: &Outcome) -> Option<(Self, Outcome)> {
+        let mut closed = self.views.closed.clone();
+        closed.extend(self.empty_domains(outcome));
+        if closed.len() == self.views.closed.len() {
+            return None;
+        }
+        let again = Self::closing(self.views.snapshot, self.capacity, closed);
+        let other = again.solve();
+        let (before, after) = (self.left(outcome), again.left(&other));
+        let priorities: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        let count = |left: &BTreeMap<_, usize>, priority| left.get(priority).copied().unwrap_or(0);
+        let better = priorities
+            .into_iter()
+            .map(|priority| count(&after, priority).cmp(&count(&before, priority)))
+            .find(|order| order.is_ne())
+            .is_some_and(Ordering::is_lt);
+        better.then_some((again, other))
+    }
+
+    /// How many pods `outcome` leaves, by priority from the highest.
+    fn left(&self, outcome: &Outcome) -> BTreeMap<Reverse<i32>, usize> {
+        let mut left = BTreeMap::new();
+        for (class, count) in &outcome.unplaced {
+            let row = &self.problem.classes[*class];
+            let pods: u32 = row.bundle.iter().map(|(_, n)| *n).sum();
+            let key = Reverse(row.priority);
+            *left.entry(key).or_default() += *count as usize * pods.max(1) as usize;
+        }
+        left
+    }
+
+    /// Domains of the rules of pods that `outcome` leaves, in which a node could be and none is.
+    fn empty_domains(&self, outcome: &Outcome) -> BTreeSet<(Name, Name)> {
+        let mut keys: BTreeSet<&Name> = BTreeSet::new();
+        for (class, _) in &outcome.unplaced {
+            let parts = self.problem.classes[*class].bundle.iter();
+            for class in parts.map(|(part, _)| *part).chain([*class]) {
+                let Some(first) = self.symbols.pods[class].first() else {
+                    continue;
+                };
+                let spec = &self.views.snapshot.pods[*first as usize].spec;
+                let spreads = spec.topology_spread.iter();
+                let hard =
+                    spreads.filter(|s| s.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule);
+                keys.extend(hard.map(|spread| &spread.topology_key));
+                keys.extend(
+                    spec.affinity
+                        .pod_required
+                        .iter()
+                        .map(|term| &term.topology_key),
+                );
+            }
+        }
+        keys.retain(|key| key.as_ref() != HOSTNAME);
+        if keys.is_empty() {
+            return BTreeSet::new();
+        }
+        let mut used: BTreeSet<OptionId> = BTreeSet::new();
+        used.extend(
+            outcome
+                .groups
+                .iter()
+                .filter_map(|group| match group.target {
+                    Target::Option(option) => Some(option),
+                    Target::Node(_) => None,
+                }),
+        );
+        let mut empty: BTreeSet<(Name, Name)> = BTreeSet::new();
+        let mut reached: BTreeSet<(Name, Name)> = BTreeSet::new();
+        for pair in self.problem.pairs.iter() {
+            let template = &self.views.pools.templates[pair.pool.at()];
+            let instance_type = &template.types[pair.instance_type as usize];
+            let Ok(labels) = template.labels(instance_type) else {
+                continue;
+            };
+            for option in
+                (pair.options.start..pair.options.end).map(|at| OptionId::new(at as usize))
+            {
+                let at = self.problem.options[option].offering as usize;
+                for key in &keys {
+                    let value = label_of(&labels, &instance_type.offerings[at], key);
+                    let Some(value) = value else { continue };
+                    let domain = (Name::clone(key), Name::from(value));
+                    if used.contains(&option) {
+                        reached.insert(domain);
+                    } else {
+                        empty.insert(domain);
+                    }
+                }
+            }
+        }
+        for node in self.views.nodes.iter().filter(|node| !node.deleting) {
+            for key in &keys {
+                let value = node.labels.get(key);
+                reached.extend(value.map(|value| (Name::clone(key), Name::from(value))));
+            }
+        }
+        // Where nothing is reached, nothing is known of what could be.
+        empty.retain(|(key, value)| {
+            reached.iter().any(|(of, _)| of == key)
+                && !reached.contains(&(Name::clone(key), Name::clone(value)))
+        });
+        empty
     }
 
     /// Puts names to the decisions and reasons to what stays pending.
@@ -213,7 +340,19 @@ impl<'a> Compiled<'a> {
 /// An unschedulable pod is never an error: it is in the plan with its reasons.
 pub fn schedule(snapshot: &Snapshot) -> Plan {
     let capacity = Capacity::new(snapshot);
-    let compiled = Compiled::new(snapshot, &capacity);
-    let outcome = compiled.solve();
+    let (compiled, outcome) = solved(Compiled::new(snapshot, &capacity));
     compiled.plan(&outcome)
+}
+
+/// Solves `compiled`, and again without the domains that stay empty as long as that places more pods
+/// ([`Compiled::without_empty_domains`]); a round leaves out a domain at least, and there are at most four.
+pub fn solved(mut compiled: Compiled<'_>) -> (Compiled<'_>, Outcome) {
+    let mut outcome = compiled.solve();
+    for _ in 0..MOST_ROUNDS {
+        match compiled.without_empty_domains(&outcome) {
+            Some((again, other)) => (compiled, outcome) = (again, other),
+            None => break,
+        }
+    }
+    (compiled, outcome)
 }

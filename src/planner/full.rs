@@ -14,6 +14,7 @@ use crate::model::price::Price;
 use crate::model::resources::Name;
 use crate::model::taint::TaintEffect;
 use crate::plan::{ChosenOffering, Plan};
+use crate::problem::ClassId;
 use crate::problem::compile::Views;
 use crate::problem::whatif;
 use crate::scheduler::{Capacity, schedule};
@@ -74,15 +75,31 @@ impl Planner {
         }
         for (id, open) in &mut self.claims {
             let option = open.key.clone();
+            let mut content: Vec<(ClassId, u32)> = Vec::new();
+            for key in open.pods.iter().filter(|key| keep(key)) {
+                let row = self
+                    .positions
+                    .get(key)
+                    .and_then(|at| self.rows.get(*at as usize));
+                let Some(class) = row.and_then(|row| row.class) else {
+                    continue;
+                };
+                match content.iter_mut().find(|(held, _)| *held == class) {
+                    Some((_, count)) => *count += 1,
+                    None => content.push((class, 1)),
+                }
+            }
             let option = state
                 .option_named(&option)
-                .filter(|option| state.allows(*option));
+                .filter(|option| state.allows(*option) && state.keeps(*option, &content));
             let Some(option) = option else {
                 open.slot = CLOSED;
                 lost.extend(open.pods.iter().cloned());
                 continue;
             };
             open.slot = state.buy(option);
+            // Its price may be another now.
+            open.chosen = state.chosen(option);
             open.touched = true;
             self.claim_at.insert(open.slot, *id);
             for key in &open.pods {

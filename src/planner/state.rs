@@ -351,6 +351,12 @@ impl State {
         stock_allows(&self.what.problem, &self.stocks, option) > 0
     }
 
+    /// Whether a node of `option` with `content` has the `minValues` of its pool (M-6).
+    pub(super) fn keeps(&self, option: OptionId, content: &[(ClassId, u32)]) -> bool {
+        let problem = &self.what.problem;
+        keeps_min_values(problem, problem.options[option].pool, content, None)
+    }
+
     /// Opens a slot for a node of `option`.
     pub(super) fn buy(&mut self, option: OptionId) -> Slot {
         let slot = Slot(u32::try_from(self.rows.len()).unwrap_or(u32::MAX));

@@ -59,6 +59,9 @@ pub struct Views<'a> {
     pub gangs: Gangs,
     /// Pods that may not be moved from nodes that are being deleted (S-6): positions in the snapshot, in order.
     pub held: Vec<(u32, Reason)>,
+    /// Labels (key and value) that no new node may have: domains that are kept empty, so that they are none
+    /// ([`crate::scheduler::Compiled::without_empty_domains`]).
+    pub closed: Vec<(Name, Name)>,
 }
 
 impl<'a> Views<'a> {
@@ -88,6 +91,7 @@ impl<'a> Views<'a> {
             node_use,
             attach: Attach::default(),
             gangs: Gangs::default(),
+            closed: Vec::new(),
         };
         views.gangs = Gangs::new(
             snapshot,
@@ -177,6 +181,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         &views.daemons,
         &views.nodes,
         &views.attach,
+        &views.closed,
     );
     grouping.refused.extend(views.held.iter().cloned());
 

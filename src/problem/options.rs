@@ -7,10 +7,11 @@ use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
+use crate::model::label;
 use crate::model::options::Options;
 use crate::model::pod::HostPort;
 use crate::model::price::Price;
-use crate::model::resources::ResourceList;
+use crate::model::resources::{Name, ResourceList};
 use crate::model::taint::Taint;
 use crate::view::attach::Attach;
 use crate::view::daemons::{self, Daemon};
@@ -61,7 +62,8 @@ impl<'a> OptionTable<'a> {
         &self.templates[row.pool.at()].types[row.instance_type as usize]
     }
 
-    /// Builds the table. O(pools x types x offerings + DaemonSets x pairs).
+    /// Builds the table, without options whose nodes would have one of the labels `closed`.
+    /// O(pools x types x offerings x labels closed + DaemonSets x pairs).
     #[must_use]
     pub fn new(
         snapshot: &Snapshot,
@@ -69,6 +71,7 @@ impl<'a> OptionTable<'a> {
         daemons: &[Daemon<'_>],
         nodes: &[ExistingNode<'_>],
         attach: &Attach,
+        closed: &[(Name, Name)],
     ) -> Self {
         let mut table = Self {
             templates,
@@ -107,6 +110,9 @@ impl<'a> OptionTable<'a> {
                     let offering = &instance_type.offerings[number];
                     if !is_usable(offering, &snapshot.options)
                         || !template.allows_offering(instance_type, offering)
+                        || closed.iter().any(|(key, value)| {
+                            label_of(&labels, offering, key) == Some(value.as_ref())
+                        })
                     {
                         continue;
                     }
@@ -258,6 +264,16 @@ pub(super) fn is_usable(offering: &Offering, options: &Options) -> bool {
     offering.available
         && (!reserved
             || (options.feature_gates.reserved_capacity && offering.reservation_capacity > 0))
+}
+
+/// The value that a node with `labels` at `offering` has of the label `key`.
+#[must_use]
+pub fn label_of<'l>(labels: &'l NodeLabels, offering: &'l Offering, key: &str) -> Option<&'l str> {
+    match key {
+        label::ZONE => Some(&offering.zone),
+        label::CAPACITY_TYPE => Some(offering.capacity_type.as_str()),
+        _ => labels.fixed.get(key).map(AsRef::as_ref),
+    }
 }
 
 /// What plans are compared by: the price, or for spot without a price the on-demand price of the same type (M-9).

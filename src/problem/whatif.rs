@@ -170,6 +170,7 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         &views.daemons,
         &views.nodes,
         &views.attach,
+        &views.closed,
     );
     let units = units(views, &grouping, &table);
 

@@ -195,3 +195,47 @@ fn pods_that_spread_over_hosts_can_be_bound_in_any_order() {
         }
     }
 }
+
+#[test]
+fn a_zone_without_nodes_is_no_domain_and_holds_nobody_back_s81() {
+    // Two nodes at most for three zones: the third zone stays empty, and its share of the pods stands in the others.
+    let mut world = World::bare();
+    world.pool("default").limits = crate::toy::resources("nodes=2");
+    world.instance_type("only", "8", "1");
+    for at in 0..3 {
+        let pod = world.pod(&format!("p{at}"), "1");
+        spread(pod, label::ZONE, 1, "a");
+        of_app(&mut world, "a");
+    }
+    let plan = world.plan();
+    assert_eq!(pending(&plan), [""; 0]);
+    assert_eq!(plan.totals.new_nodes, 2);
+}
+
+#[test]
+fn a_zone_whose_only_type_is_too_small_is_no_domain_s81() {
+    let mut world = World::new();
+    world.instance_type("small", "1", "0.1");
+    world.instance_type("large", "4", "1").offerings.truncate(1);
+    for at in 0..2 {
+        let pod = world.pod(&format!("p{at}"), "2");
+        spread(pod, label::ZONE, 1, "a");
+        of_app(&mut world, "a");
+    }
+    assert_eq!(shape(&world.plan()), ["large: p0 p1"]);
+}
+
+#[test]
+fn pods_that_stay_together_go_to_the_zone_that_others_need_s95() {
+    // One node is allowed, and one pod may only be in z3.
+    let mut world = World::bare();
+    world.pool("default").limits = crate::toy::resources("nodes=1");
+    world.instance_type("only", "8", "1");
+    let pod = world.pod("pinned", "1");
+    pod.node_selector.set(label::ZONE, "z3");
+    pod.priority = 100;
+    let pod = world.pod("together", "1");
+    pod.affinity.pod_required.push(near(label::ZONE, "a"));
+    of_app(&mut world, "a");
+    assert_eq!(shape(&world.plan()), ["only: pinned together"]);
+}

@@ -261,7 +261,6 @@ fn a_pod_without_a_place_gets_one_when_there_is_room() {
 /// Random changes over random clusters; after each step the plan is valid, and compared with planning what stands from
 /// nothing (M-11).
 #[test]
-#[ignore = "fails at seed 5, step 24: a spread over host names is broken"]
 fn plans_stay_valid_and_as_good_as_from_nothing_m11() {
     let mut walk = Walk::default();
     for seed in 0..40 {

@@ -7,11 +7,11 @@ use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::{Ix as _, IxVec};
 use crate::model::cluster::Snapshot;
-use crate::model::label::{CAPACITY_TYPE, HOSTNAME, ZONE};
+use crate::model::label::HOSTNAME;
 use crate::model::resources::Name;
 use crate::model::taint::untolerated;
 use crate::problem::nodes::NodeUse;
-use crate::problem::options::OptionTable;
+use crate::problem::options::{OptionTable, label_of};
 use crate::problem::selectors::suited;
 use crate::problem::{NodeId, OptionId};
 use crate::view::nodes::ExistingNode;
@@ -74,14 +74,7 @@ impl Key {
     fn new(name: &Name, table: &OptionTable<'_>, view: &[ExistingNode<'_>]) -> Self {
         let of_option = |option: OptionId| -> Option<&str> {
             let place = table.places[table.option_places[option] as usize];
-            match name.as_ref() {
-                ZONE => Some(&place.zone),
-                CAPACITY_TYPE => Some(place.capacity_type.as_str()),
-                _ => table.labels[table.options[option].pair]
-                    .fixed
-                    .get(name)
-                    .map(AsRef::as_ref),
-            }
+            label_of(&table.labels[table.options[option].pair], place, name)
         };
         let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
         for value in table

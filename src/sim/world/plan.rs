@@ -23,7 +23,7 @@ use crate::model::resources::{Name, PODS, ResourceList};
 use crate::plan::Plan;
 use crate::provisioning::Input;
 use crate::provisioning::input::AcceptedPlan;
-use crate::scheduler::{Capacity, Compiled};
+use crate::scheduler::{Capacity, Compiled, solved};
 
 /// How long a pod waits for room that it was promised, and for an order, before it is planned again.
 const PATIENCE: Span = Span::from_secs(30 * 60);
@@ -188,8 +188,7 @@ impl World {
                 })
             });
         }
-        let compiled = Compiled::new(snapshot, &capacity);
-        let outcome = compiled.solve();
+        let (compiled, outcome) = solved(Compiled::new(snapshot, &capacity));
         compiled.plan(&outcome)
     }
 
@@ -478,8 +477,7 @@ impl World {
             snapshot.pods.extend(self.model_pod(id));
         }
         let capacity = Capacity::new(&snapshot);
-        let compiled = Compiled::new(&snapshot, &capacity);
-        let outcome = compiled.solve();
+        let (compiled, outcome) = solved(Compiled::new(&snapshot, &capacity));
         let plan = compiled.plan(&outcome);
         for place in &plan.existing_nodes {
             let Some(node) = number_in(&place.node) else {

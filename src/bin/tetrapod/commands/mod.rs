@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use tetrapod::model::cluster::Snapshot;
 use tetrapod::plan::Plan;
-use tetrapod::scheduler::{Capacity, Compiled};
+use tetrapod::scheduler::{Capacity, Compiled, solved};
 use tetrapod::solver::Outcome;
 
 use crate::args::{InputArgs, WorkArgs};
@@ -49,7 +49,7 @@ fn with_plan(
     let parsed_rss_mib = resident_mib();
     let (capacity, resolve) = timed(|| Capacity::new(&snapshot));
     let (compiled, compile) = timed(|| Compiled::new(&snapshot, &capacity));
-    let (outcome, solve) = timed(|| compiled.solve());
+    let ((compiled, outcome), solve) = timed(|| solved(compiled));
     let (plan, decode) = timed(|| compiled.plan(&outcome));
     if work.timings {
         let timings = Timings {
