@@ -14,7 +14,7 @@ use crate::model::label::{self, Labels};
 use crate::model::node::{Condition, Node};
 use crate::model::node_claim::NodeClaim;
 use crate::model::node_pool::NodePool;
-use crate::model::requirement::{Requirements, Undefined};
+use crate::model::requirement::{Requirement, Requirements, Undefined};
 use crate::model::resources::Name;
 use crate::scheduler::Capacity;
 
@@ -86,7 +86,14 @@ pub fn detect(snapshot: &Snapshot) -> Vec<(Name, Drift)> {
         }
         let class = capacity.by_class().get(&pool.node_class_ref.name);
         let fits = || {
-            Requirements::from_labels(&labels)
+            // What the pool does not ask about cannot disagree with it.
+            let mut asked_of = Labels::new();
+            for key in asked.iter().map(Requirement::key) {
+                if let Some(value) = labels.shared(key) {
+                    asked_of.set(Name::clone(key), Name::clone(value));
+                }
+            }
+            Requirements::from_labels(&asked_of)
                 .compatible(asked, Undefined::Allowed(&known))
                 .is_ok()
         };
@@ -128,23 +135,20 @@ pub fn mark(snapshot: &mut Snapshot) {
 /// provider may know more than the snapshot tells (D-86, the last row).
 #[must_use]
 pub fn complete(snapshot: &Snapshot) -> Cow<'_, Snapshot> {
-    let mut found = detect(snapshot);
-    let is_marked = |name: &Name| {
-        let mut claims = snapshot.node_claims.iter();
-        let claim = claims.find(|claim| claim.name == *name);
-        claim.is_some_and(|claim| Condition::is_true(&claim.conditions, DRIFTED) == Some(true))
+    let found: FastMap<Name, Drift> = detect(snapshot).into_iter().collect();
+    let is_new = |claim: &NodeClaim| {
+        found.contains_key(&claim.name)
+            && Condition::is_true(&claim.conditions, DRIFTED) != Some(true)
     };
-    found.retain(|(name, _)| !is_marked(name));
-    if found.is_empty() {
+    if !snapshot.node_claims.iter().any(is_new) {
         return Cow::Borrowed(snapshot);
     }
     let mut marked = snapshot.clone();
-    for claim in &mut marked.node_claims {
-        if let Some((_, drift)) = found.iter().find(|(name, _)| *name == claim.name) {
+    for claim in marked.node_claims.iter_mut().filter(|claim| is_new(claim)) {
+        if let Some(drift) = found.get(&claim.name) {
             claim.conditions.retain(|c| c.kind.as_ref() != DRIFTED);
-            claim
-                .conditions
-                .push(condition(*drift, snapshot.options.now));
+            let since = snapshot.options.now;
+            claim.conditions.push(condition(*drift, since));
         }
     }
     Cow::Owned(marked)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::candidate::Hold;
 use super::cluster::Cluster;
-use super::economic::Economic;
+use super::economic::{self, Economic};
 use super::karpenter::{Karpenter, Version};
 use crate::plan::command::Command;
 use crate::problem::NodeId;
@@ -85,7 +85,7 @@ impl Policy for EconomicPolicy {
     }
 
     fn holds(&self, cluster: &Cluster<'_>, commands: &[Command]) -> BTreeMap<NodeId, Hold> {
-        Economic::new(cluster).holds(commands)
+        economic::holds::holds(cluster, commands)
     }
 }
 

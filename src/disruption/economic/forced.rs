@@ -10,6 +10,7 @@ use crate::base::time::Timestamp;
 use crate::disruption::DisruptionReason;
 use crate::disruption::build::{Builder, Dealer, Draft, Purchase};
 use crate::disruption::candidate::{Candidate, Class, drifted_since};
+use crate::model::node_claim::NodeClaim;
 use crate::plan::command::{Command, Method};
 use crate::problem::NodeId;
 use crate::solver::whatif::{Slot, World};
@@ -53,14 +54,16 @@ impl<'a> Forced<'a> {
 impl<'c, 'a> Economic<'c, 'a> {
     /// Why `candidate` goes whatever it costs: it is drifted, or its life ends before a new node could start (W-22).
     pub(super) fn forced(&self, candidate: &Candidate<'_>) -> Option<DisruptionReason> {
-        if candidate.pool.replicas.is_some() {
-            return None;
-        }
-        if drifted_since(candidate.claim).is_some() {
+        let dynamic = candidate.pool.replicas.is_none();
+        self.due(candidate.claim).filter(|_| dynamic)
+    }
+
+    fn due(&self, claim: &NodeClaim) -> Option<DisruptionReason> {
+        if drifted_since(claim).is_some() {
             return Some(DisruptionReason::Drifted);
         }
         let start = self.cluster.snapshot.options.node_start_time;
-        let end = candidate.claim.created?.plus(candidate.claim.expire_after?);
+        let end = claim.created?.plus(claim.expire_after?);
         (self.cluster.now < end && self.cluster.now.plus(start) >= end)
             .then_some(DisruptionReason::Expired)
     }
@@ -69,7 +72,16 @@ impl<'c, 'a> Economic<'c, 'a> {
     pub(super) fn all_forced(&self) -> Forced<'a> {
         let mut drifted: Vec<(Timestamp, Candidate<'a>)> = Vec::new();
         let mut along = Vec::new();
-        for candidate in self.candidates(Class::Eventual) {
+        let nodes = (0..self.cluster.views.nodes.len()).map(NodeId::new);
+        let concerned = |node: &NodeId| {
+            let due = |claim| self.due(claim).is_some();
+            self.cluster.node(*node).claim.is_some_and(due)
+                || self.companies.of(Slot::of(*node)).is_some()
+        };
+        for node in nodes.filter(concerned) {
+            let Ok(candidate) = self.assessor.assess(node, Class::Eventual) else {
+                continue;
+            };
             if self.forced(&candidate).is_some() {
                 let since = drifted_since(candidate.claim).unwrap_or(self.cluster.now);
                 drifted.push((since, candidate));

@@ -10,7 +10,7 @@ mod buy;
 mod forced;
 mod forecast;
 pub mod gangs;
-mod holds;
+pub(crate) mod holds;
 pub mod pack;
 mod parts;
 pub mod places;

@@ -219,12 +219,14 @@ impl Packer {
     /// What the free room of `slot` is worth.
     #[must_use]
     pub fn free_worth(&self, world: &World<'_>, slot: Slot) -> f64 {
-        world
-            .room(slot)
-            .iter()
-            .zip(&self.rates)
-            .map(|(amount, rate)| as_float(*amount) * rate)
-            .sum()
+        self.worth_of_room(world.room(slot))
+    }
+
+    /// What so much of each resource is worth.
+    #[must_use]
+    pub fn worth_of_room(&self, room: &[i64]) -> f64 {
+        let amounts = room.iter().zip(&self.rates);
+        amounts.map(|(amount, rate)| as_float(*amount) * rate).sum()
     }
 
     /// Puts pods of `class` on open slots, the one whose room is worth least of the first few that fit; what is left comes
