@@ -156,6 +156,101 @@ fn w4_three_nodes_become_two() {
     assert_eq!(ours(&cluster(world)).1, 3_000);
 }
 
+/// P keeps a pod that may not move and one that may; Q goes if that one makes room.
+fn one_steps_aside() -> Snapshot {
+    let mut snapshot = cluster(
+        world()
+            .pool("p")
+            .types("t 8cpu $8")
+            .node("p 8cpu type=t pool=p")
+            .node("q 8cpu type=t pool=p")
+            .node("r 8cpu type=t pool=p")
+            .pod("name=stays cpu=1 on=p")
+            .pod("name=m cpu=4 on=p")
+            .pod("name=of-q cpu=7 on=q")
+            .pod("name=of-r cpu=4 on=r"),
+    );
+    for pod in &mut snapshot.pods {
+        if ["stays", "of-r"].contains(&pod.name.as_ref()) {
+            Arc::make_mut(&mut pod.annotations).set("karpenter.sh/do-not-disrupt", "true");
+        }
+    }
+    snapshot
+}
+
+#[test]
+fn w5_a_pod_of_a_node_that_stays_makes_room_where_that_is_allowed() {
+    let mut snapshot = one_steps_aside();
+    assert_eq!(karpenter(&snapshot), []);
+    assert_eq!(ours(&snapshot).1, 0, "not without being asked to");
+
+    snapshot.options.pod_moves = true;
+    let (plan, saved) = ours(&snapshot);
+    assert_eq!(saved, 8_000, "$24 to $16");
+    let [command] = plan.as_slice() else {
+        panic!("{plan:?}")
+    };
+    let moved: Vec<&str> = command.moves.iter().map(|m| m.pod.as_ref()).collect();
+    assert_eq!(moved, ["default/m"]);
+    assert_eq!(
+        (command.evictions, command.waves.len()),
+        (2, 2),
+        "m goes first"
+    );
+    assert_eq!(command.waves[0], [Name::from("default/m")]);
+    let (end, after) = converge(&snapshot, &EconomicPolicy);
+    assert_eq!((end.nodes_end, end.pod_moves, end.settled), (2, 2, true));
+    let of_q = after
+        .pods
+        .iter()
+        .find(|p| p.name.as_ref() == "of-q")
+        .unwrap();
+    assert_eq!(of_q.node_name.as_deref(), Some("p"));
+
+    // A second thought before it is carried out.
+    assert_eq!(tetrapod::disruption::recheck(command, &snapshot), Ok(()));
+    let mut full = snapshot.clone();
+    let mut late = full.pods[3].clone();
+    late.name = Name::from("late");
+    full.pods.push(late);
+    assert!(
+        tetrapod::disruption::recheck(command, &full).is_err(),
+        "r is full now"
+    );
+
+    // An eviction that costs more than the node saves over the horizon.
+    snapshot.options.eviction_cost = "100".parse().unwrap();
+    assert_eq!(ours(&snapshot).1, 0);
+}
+
+#[test]
+fn w5_the_checker_finds_moves_that_may_not_be() {
+    use crate::mutations::faults;
+    use tetrapod::verify::disruption::Fault;
+    let mut snapshot = one_steps_aside();
+    snapshot.options.pod_moves = true;
+    let plan = ours(&snapshot).0;
+
+    let mut forbidden = snapshot.clone();
+    forbidden.options.pod_moves = false;
+    assert!(faults(&forbidden, &plan).contains(&Fault::Held));
+    let mut held = snapshot.clone();
+    Arc::make_mut(&mut held.pods[1].annotations).set("karpenter.sh/do-not-disrupt", "true");
+    assert!(faults(&held, &plan).contains(&Fault::Held));
+    let mut elsewhere = plan.clone();
+    elsewhere[0].moves[0].from = Name::from("r");
+    assert!(faults(&snapshot, &elsewhere).contains(&Fault::Held));
+    let mut crowded = plan.clone();
+    crowded[0].moves[0].to = Name::from("p");
+    assert!(faults(&snapshot, &crowded).contains(&Fault::Placement));
+    let mut unasked = plan.clone();
+    unasked[0].waves.remove(0);
+    assert!(faults(&snapshot, &unasked).contains(&Fault::Waves));
+    let mut goes = plan;
+    goes[0].moves[0].to = Name::from("q");
+    assert!(faults(&snapshot, &goes).contains(&Fault::Destination));
+}
+
 #[test]
 fn w6_budget_slots_go_where_they_are_of_use() {
     let snapshot = cluster(

@@ -11,6 +11,7 @@ mod forced;
 mod forecast;
 pub mod gangs;
 pub(crate) mod holds;
+mod moves;
 pub mod pack;
 mod parts;
 pub mod places;
@@ -156,6 +157,12 @@ impl<'c, 'a> Economic<'c, 'a> {
             .cloned()
             .collect();
         let left = self.budgets(DisruptionReason::Underutilized, &taken);
+        let pod_moves = self.cluster.snapshot.options.pod_moves;
+        let places = if pod_moves {
+            destinations.clone()
+        } else {
+            Vec::new()
+        };
         let search = Search::new(
             self.cluster,
             &self.packer,
@@ -164,7 +171,7 @@ impl<'c, 'a> Economic<'c, 'a> {
             destinations,
             own,
         );
-        let state = search.run(&world, &left);
+        let mut state = search.run(&world, &left);
         let mut leaving: Vec<&Candidate<'a>> = gone;
         leaving.extend(
             movable
@@ -172,6 +179,10 @@ impl<'c, 'a> Economic<'c, 'a> {
                 .filter(|c| state.world.is_gone(Slot::of(c.node))),
         );
         commands.extend(self.parts(&state.world, &leaving, own, &reserved));
+        if pod_moves {
+            let mut left = state.budgets;
+            commands.extend(self.single_moves(&mut state.world, &movable, &places, &mut left));
+        }
         for (order, command) in commands.iter_mut().enumerate() {
             command.order = u32::from(order > 0 && command.method == Method::Emptiness);
         }

@@ -109,7 +109,7 @@ pub struct State<'c> {
     /// The cluster as planned.
     pub world: World<'c>,
     /// Disruptions that each pool still allows, by position in the snapshot's pools.
-    budgets: Vec<u32>,
+    pub budgets: Vec<u32>,
     total: Objective,
 }
 

@@ -32,7 +32,7 @@ use crate::plan::{ExistingPlacement, Plan, Unschedulable, decode};
 pub enum Fault {
     /// A candidate does not exist, or occurs twice.
     Candidate,
-    /// A candidate may not be disrupted (D-6..D-12).
+    /// A candidate may not be disrupted (D-6..D-12), or a pod not be moved alone (W-5).
     Held,
     /// A pool's budget does not let so many nodes go (D-27).
     Budget,
@@ -122,6 +122,11 @@ pub fn verify_commands(snapshot: &Snapshot, commands: &[Command]) -> CommandVerd
         }
         check_prices(snapshot, command, &mut found);
     }
+    for command in commands {
+        for message in holds::check_moves(snapshot, command, &going) {
+            found(Fault::Held, message);
+        }
+    }
     for message in budgets::check(snapshot, commands) {
         found(Fault::Budget, message);
     }
@@ -170,8 +175,14 @@ fn aftermath(
     left.pods
         .retain(|pod| !goes(pod.node_name.as_ref()) || needs_place(pod));
     let mut evicted: BTreeSet<Name> = BTreeSet::new();
+    let stepping: BTreeMap<&Name, &Name> = commands
+        .iter()
+        .flat_map(|command| command.moves.iter().map(|m| (&m.pod, &m.from)))
+        .collect();
     for pod in &mut left.pods {
-        if goes(pod.node_name.as_ref()) {
+        let from = stepping.get(&Name::from(pod.key())).copied();
+        let steps = from.is_some() && pod.node_name.as_ref() == from;
+        if steps || goes(pod.node_name.as_ref()) {
             evicted.insert(Name::from(pod.key()));
             pod.node_name = None;
             pod.phase = PodPhase::Pending;
@@ -186,6 +197,10 @@ fn aftermath(
         for placement in &command.existing_nodes {
             let pods = existing.entry(Name::clone(&placement.node)).or_default();
             pods.extend(placement.pods.iter().cloned());
+        }
+        for single in &command.moves {
+            let pods = existing.entry(Name::clone(&single.to)).or_default();
+            pods.push(Name::clone(&single.pod));
         }
     }
     for (node, pods) in existing {

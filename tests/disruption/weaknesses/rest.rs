@@ -8,11 +8,7 @@ use tetrapod::model::node_pool::{Budget, ConsolidationPolicy};
 use tetrapod::model::options::Forecast;
 
 /// Rows that no case of this file shows, and where they are settled.
-const ELSEWHERE: [(&str, &str); 3] = [
-    (
-        "W-5",
-        "not built: pods of nodes that stay do not move; a limit that DESIGN.md names",
-    ),
+const ELSEWHERE: [(&str, &str); 2] = [
     (
         "W-24",
         "the queue leaves nodes of failed commands alone, longer each time: tests/disruption/queue.rs",
