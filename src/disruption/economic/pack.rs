@@ -134,6 +134,18 @@ impl Packer {
             .all(|(class, count)| floor.add(problem, *class, *count))
     }
 
+    /// What `content` costs at least: each resource at its least price per unit.
+    pub(super) fn floor_of(&self, problem: &Problem, content: &[(ClassId, u32)]) -> f64 {
+        let mut sums = vec![0.0; self.rates.len()];
+        for (class, count) in content {
+            let needs = problem.demand_of(*class).iter().zip(&self.rates);
+            for (sum, (need, rate)) in sums.iter_mut().zip(needs) {
+                *sum += as_float(*need) * rate * f64::from(*count);
+            }
+        }
+        sums.into_iter().fold(0.0, f64::max)
+    }
+
     /// Whether `option` is spot.
     #[must_use]
     pub fn is_spot(&self, option: OptionId) -> bool {
