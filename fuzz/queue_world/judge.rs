@@ -83,7 +83,7 @@ impl World<'_> {
             Action::Launch { node_claim, .. } => {
                 record.launched.insert(node_claim.to_string(), now)
             }
-            _ => None,
+            Action::Untaint { .. } | Action::Evict { .. } | Action::Delete { .. } | _ => None,
         };
         let record = &self.records[&id];
         let candidates = &record.command.candidates;

@@ -147,6 +147,7 @@ pub struct Schedule {
 }
 
 const SCHEDULE: &str = "a cron schedule of five fields (minute 0-59, hour 0-23, day 1-31, month 1-12, day of the week 0-6) such as 0 8 * * 1-5";
+
 impl Schedule {
     /// The schedule as it was written.
     #[must_use]
