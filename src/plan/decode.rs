@@ -1,17 +1,17 @@
 //! From dense ids back to names: an outcome becomes a plan.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ChosenOffering, ExistingPlacement, Plan, PlannedClaim, PreferenceTotals, Totals};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix as _, IxVec};
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
 use crate::model::options::PreferencePolicy;
-use crate::model::price::Price;
 use crate::model::resources::{Name, ResourceList};
 use crate::problem::compile::Views;
-use crate::problem::{ClassId, OptionId, PoolId, Problem, Symbols};
+use crate::problem::shelf::{Listed, Shelf, by_price};
+use crate::problem::{ClassId, OptionId, Problem, Symbols};
 use crate::solver::construct::{give_back, take};
 use crate::solver::holds::{distinct_values, holders, stock_allows};
 use crate::solver::{Group, Lot, Outcome, Target};
@@ -36,6 +36,7 @@ struct Decoder<'d, 'a> {
     /// Where preferences tell the pods of a class apart: those placed, by class and kind.
     by_kind: BTreeMap<(ClassId, u32), std::vec::IntoIter<u32>>,
     stocks: Vec<i128>,
+    shelf: &'d Shelf,
     /// Options left to classes of gangs in one domain.
     pinned: &'d [(ClassId, BitSet<OptionId>)],
 }
@@ -67,6 +68,7 @@ pub fn decode(
         next: IxVec::filled(problem.classes.len(), 0),
         by_kind: BTreeMap::new(),
         stocks: stocks_after(problem, outcome),
+        shelf: symbols.shelf(views, problem),
         pinned: &outcome.pinned,
     };
     decoder.sort_by_kind(outcome);
@@ -153,6 +155,7 @@ pub fn claims(
         next: IxVec::new(),
         by_kind: BTreeMap::new(),
         stocks: stocks.to_vec(),
+        shelf: symbols.shelf(views, problem),
         pinned: &[],
     };
     let claim = |group: &Group| match group.target {
@@ -357,39 +360,24 @@ impl<'d, 'a> Decoder<'d, 'a> {
             .collect();
         take(problem, &mut self.stocks, chosen, 1);
 
-        let as_good: Vec<OptionId> = allowed
-            .iter()
-            .copied()
-            .filter(|option| liked.is_none_or(|liked| liked.contains(*option)))
+        let mut as_good = BitSet::new(problem.options.len());
+        for option in &allowed {
+            if liked.is_none_or(|liked| liked.contains(*option)) {
+                as_good.insert(*option);
+            }
+        }
+        let places = self.shelf.widest(pool, chosen, &as_good);
+        as_good.retain(|option| {
+            places.types.contains(self.shelf.type_of(option)) && self.shelf.inside(&places, option)
+        });
+        let mut within = as_good;
+        let mut listed = within.clone();
+        self.add_for_min_values(chosen, &holding, &places, &mut listed);
+        let cheaper_first = self.shelf.by_price(pool).iter().copied();
+        let fallbacks: Vec<OptionId> = cheaper_first
+            .filter(|option| *option != chosen && allowed.binary_search(option).is_ok())
+            .take(MAX_FALLBACKS)
             .collect();
-        let (zones, capacity_types, listed) = self.widest(pool, chosen, &as_good);
-        // Types with a cheaper offering in the claim's zones and capacity types cannot be listed: it would be taken, and
-        // it does not hold the pods or breaks a limit.
-        let inside = |option: OptionId| {
-            let (_, offering) = self.parts(option);
-            zones.contains(&offering.zone) && capacity_types.contains(&offering.capacity_type)
-        };
-        let undercut: Vec<&Name> = problem.pools[pool]
-            .options
-            .iter()
-            .filter(|option| inside(*option) && by_price(problem, *option, chosen).is_lt())
-            .map(|option| &self.parts(option).0.name)
-            .collect();
-        let dear: Vec<OptionId> = holding
-            .iter()
-            .filter(|option| by_price(problem, chosen, *option) != Ordering::Greater)
-            .filter(|option| !undercut.contains(&&self.parts(*option).0.name))
-            .collect();
-        let mut within = BitSet::new(problem.options.len());
-        listed.iter().for_each(|option| within.insert(*option));
-        let listed = self.with_min_values(pool, listed, &dear);
-        let mut fallbacks: Vec<OptionId> = allowed
-            .iter()
-            .copied()
-            .filter(|option| *option != chosen)
-            .collect();
-        fallbacks.sort_by(|a, b| by_price(problem, *a, *b).then_with(|| a.cmp(b)));
-        fallbacks.truncate(MAX_FALLBACKS);
 
         let mut requests = ResourceList::new();
         for (class, count) in &group.content {
@@ -405,9 +393,9 @@ impl<'d, 'a> Decoder<'d, 'a> {
             requests.add(&own);
         }
         requests.add(&self.symbols.daemons[problem.options[chosen].room]);
-        if capacity_types == [CapacityType::Reserved] {
+        if places.capacity_types == [CapacityType::Reserved] {
             // Pinned to its reservation after the types were found: all of them count.
-            listed.iter().for_each(|option| within.insert(*option));
+            within.union_with(&listed);
         }
         let have = distinct_values(problem, pool, &within);
         let rules = &problem.pools[pool].min_values;
@@ -415,16 +403,16 @@ impl<'d, 'a> Decoder<'d, 'a> {
             .iter()
             .zip(have)
             .any(|(rule, have)| have < rule.at_least);
-        let mut instance_types = self.type_names(chosen, listed);
-        instance_types.truncate(self.views.snapshot.options.truncate_instance_types.max(1));
+        let most = self.views.snapshot.options.truncate_instance_types.max(1);
+        let instance_types = self.shelf.type_names(problem, chosen, &listed, most);
         let cheapest = self.offering(chosen);
         PlannedClaim {
             node_pool: Name::clone(&self.views.pools.templates[pool.at()].pool.name),
             pods: Vec::new(),
             buffer_pods: Vec::new(),
             instance_types,
-            zones,
-            capacity_types,
+            zones: places.zones,
+            capacity_types: places.capacity_types,
             instance_group: cheapest.instance_group.clone(),
             cheapest,
             requests,
@@ -436,144 +424,42 @@ impl<'d, 'a> Decoder<'d, 'a> {
         }
     }
 
-    /// Zones and capacity types as wide as every combination with a listed type stays allowed, and the options of the
-    /// listed types within them. Reserved capacity is pinned (S-124).
-    fn widest(
-        &self,
-        pool: PoolId,
-        chosen: OptionId,
-        allowed: &[OptionId],
-    ) -> (Vec<Name>, Vec<CapacityType>, Vec<OptionId>) {
-        let (_, start) = self.parts(chosen);
-        let mut zones: Vec<&Name> = vec![&start.zone];
-        let mut capacity_types = vec![start.capacity_type];
-        let of_pool: Vec<(OptionId, &InstanceType, &Offering)> = self.problem.pools[pool]
-            .options
-            .iter()
-            .map(|option| {
-                let (instance_type, offering) = self.parts(option);
-                (option, instance_type, offering)
-            })
-            .collect();
-        let is_allowed = |option: OptionId| allowed.binary_search(&option).is_ok();
-        let within = |zones: &[&Name], kinds: &[CapacityType]| {
-            let inside =
-                |o: &Offering| zones.contains(&&o.zone) && kinds.contains(&o.capacity_type);
-            let mut kept: Vec<(OptionId, &Name)> = Vec::new();
-            let mut spoilt: Vec<&Name> = Vec::new();
-            for (option, instance_type, _) in of_pool.iter().filter(|(_, _, o)| inside(o)) {
-                if is_allowed(*option) {
-                    kept.push((*option, &instance_type.name));
-                } else {
-                    spoilt.push(&instance_type.name);
-                }
-            }
-            spoilt.sort();
-            kept.retain(|(_, name)| spoilt.binary_search(name).is_err());
-            kept
-        };
-        let types_of = |kept: &[(OptionId, &Name)]| {
-            let mut names: Vec<Name> = kept.iter().map(|(_, name)| Name::clone(name)).collect();
-            names.sort();
-            names.dedup();
-            names
-        };
-        let mut listed = within(&zones, &capacity_types);
-        if start.capacity_type != CapacityType::Reserved {
-            let mut further: Vec<(CapacityType, &Name)> = of_pool
-                .iter()
-                .filter(|(option, _, o)| {
-                    o.capacity_type != CapacityType::Reserved && is_allowed(*option)
-                })
-                .map(|(_, _, o)| (o.capacity_type, &o.zone))
-                .collect();
-            further.sort();
-            further.dedup();
-            for (kind, zone) in further {
-                let mut more_zones = zones.clone();
-                let mut more_kinds = capacity_types.clone();
-                if !more_zones.contains(&zone) {
-                    more_zones.push(zone);
-                }
-                if !more_kinds.contains(&kind) {
-                    more_kinds.push(kind);
-                }
-                let wider = within(&more_zones, &more_kinds);
-                let (before, after) = (types_of(&listed), types_of(&wider));
-                if before.iter().all(|name| after.binary_search(name).is_ok()) {
-                    (zones, capacity_types, listed) = (more_zones, more_kinds, wider);
-                }
-            }
-        }
-        zones.sort();
-        capacity_types.sort_unstable();
-        let zones = zones.into_iter().map(Name::clone).collect();
-        (
-            zones,
-            capacity_types,
-            listed.into_iter().map(|(option, _)| option).collect(),
-        )
-    }
-
-    /// `listed` and, while a `minValues` of the pool is not met by it, options of further types that hold the pods: a
+    /// Adds to `listed`, while a `minValues` of the pool is not met by it, options of further types that hold the pods: a
     /// claim pinned to a reservation or a zone, or short of limits, still states what else would do (S-55).
-    fn with_min_values(
+    fn add_for_min_values(
         &self,
-        pool: PoolId,
-        mut listed: Vec<OptionId>,
-        further: &[OptionId],
-    ) -> Vec<OptionId> {
-        let rules = &self.problem.pools[pool].min_values;
+        chosen: OptionId,
+        holding: &BitSet<OptionId>,
+        places: &Listed,
+        listed: &mut BitSet<OptionId>,
+    ) {
+        let problem = self.problem;
+        let pool = problem.options[chosen].pool;
+        let rules = &problem.pools[pool].min_values;
         if rules.is_empty() {
-            return listed;
+            return;
         }
-        let mut set = BitSet::new(self.problem.options.len());
-        listed.iter().for_each(|option| set.insert(*option));
+        // Types with a cheaper offering in the claim's zones and capacity types cannot be listed: it would be taken, and
+        // it does not hold the pods or breaks a limit.
+        let cheaper = |option: &OptionId| {
+            self.shelf.inside(places, *option) && by_price(problem, *option, chosen).is_lt()
+        };
+        let options = problem.pools[pool].options.iter();
+        let undercut: BTreeSet<_> = options
+            .filter(cheaper)
+            .map(|option| self.shelf.type_of(option))
+            .collect();
+        let further = holding
+            .iter()
+            .filter(|option| by_price(problem, chosen, *option) != Ordering::Greater)
+            .filter(|option| !undercut.contains(&self.shelf.type_of(*option)));
         for option in further {
-            let have = distinct_values(self.problem, pool, &set);
-            if rules
-                .iter()
-                .zip(have)
-                .all(|(rule, have)| have >= rule.at_least)
-            {
+            let have = distinct_values(problem, pool, listed);
+            let mut counts = rules.iter().zip(have);
+            if counts.all(|(rule, have)| have >= rule.at_least) {
                 break;
             }
-            if !set.contains(*option) {
-                set.insert(*option);
-                listed.push(*option);
-            }
+            listed.insert(option);
         }
-        listed
     }
-
-    /// Names of the types of `options`, cheapest first, that of `chosen` before all of its price.
-    fn type_names(&self, chosen: OptionId, options: Vec<OptionId>) -> Vec<Name> {
-        let problem = self.problem;
-        let mut order: Vec<OptionId> = options;
-        if !order.contains(&chosen) {
-            order.push(chosen);
-        }
-        order.sort_by(|a, b| {
-            by_price(problem, *a, *b)
-                .then_with(|| (*a != chosen).cmp(&(*b != chosen)))
-                .then_with(|| self.parts(*a).0.name.cmp(&self.parts(*b).0.name))
-        });
-        let mut names: Vec<Name> = Vec::new();
-        for option in order {
-            let name = &self.parts(option).0.name;
-            if !names.contains(name) {
-                names.push(Name::clone(name));
-            }
-        }
-        names
-    }
-}
-
-/// Cheaper first, unknown prices last; a spot offering without a price stands just before on-demand (M-9).
-fn by_price(problem: &Problem, a: OptionId, b: OptionId) -> Ordering {
-    let key = |option: OptionId| {
-        let estimate = problem.options[option].estimate;
-        (estimate.is_none(), estimate.unwrap_or(Price::ZERO))
-    };
-    key(a).cmp(&key(b))
 }

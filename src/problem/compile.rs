@@ -282,6 +282,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
         likings: words.likings,
         soft_rules: words.rules,
         resources: units.names().to_vec(),
+        shelf: std::sync::OnceLock::new(),
     };
     (problem, symbols)
 }

@@ -22,11 +22,14 @@ pub mod options;
 pub mod preferences;
 pub mod selectors;
 pub mod sets;
+pub mod shelf;
 mod stocks;
 mod tables;
 pub mod topology;
 pub mod units;
 pub mod whatif;
+
+use std::sync::OnceLock;
 
 use crate::base::bitset::BitSet;
 use crate::base::index::IxVec;
@@ -442,4 +445,14 @@ pub struct Symbols {
     pub soft_rules: Vec<String>,
     /// Names of the resources, in the order of the vectors.
     pub resources: Vec<crate::model::resources::Name>,
+    /// Made when it is first asked for: most questions do not.
+    shelf: OnceLock<shelf::Shelf>,
+}
+
+impl Symbols {
+    /// The options of `problem`, of which these are the names, as what a claim may list is found. The first call numbers
+    /// them, O(options log options).
+    pub fn shelf(&self, views: &compile::Views<'_>, problem: &Problem) -> &shelf::Shelf {
+        self.shelf.get_or_init(|| shelf::Shelf::new(views, problem))
+    }
 }

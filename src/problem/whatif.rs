@@ -267,6 +267,7 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         likings: Vec::new(),
         soft_rules: Vec::new(),
         resources: units.names().to_vec(),
+        shelf: std::sync::OnceLock::new(),
     };
     WhatIf {
         queue_rank: queue_ranks(views, &symbols),
