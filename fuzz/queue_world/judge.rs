@@ -24,9 +24,15 @@ impl World<'_> {
             .values()
             .flat_map(|record| record.launched.keys());
         for claim in launched {
-            if stands(snapshot, claim) {
+            // One that is first seen on its way out has failed as well.
+            if snapshot
+                .node_claims
+                .iter()
+                .any(|c| &*c.name == claim.as_str())
+            {
                 self.told.confirmed.insert(claim.clone());
-            } else if self.told.confirmed.contains(claim) {
+            }
+            if self.told.confirmed.contains(claim) && !stands(snapshot, claim) {
                 self.told.failed.insert(claim.clone());
             }
         }
