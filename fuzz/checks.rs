@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "each target uses one of these")]
 
-#[path = "queue_world.rs"]
+#[path = "queue_world/mod.rs"]
 mod queue_world;
 
 use tetrapod::base::rng::Rng;

@@ -175,6 +175,15 @@ fn node_labels(
     let mut labels = Labels::new();
     for spec in &pool.requirements {
         let asked = Requirement::from_spec(spec);
+        // A key that only has to exist gets some value, as Karpenter makes one up.
+        if asked.operator() == Operator::Exists && !label::WELL_KNOWN.contains(&&**asked.key()) {
+            let value = match asked.bounds() {
+                (Some(low), _) => low.saturating_add(1).to_string(),
+                (None, Some(high)) => high.saturating_sub(1).to_string(),
+                (None, None) => "planned".to_owned(),
+            };
+            labels.set(Name::clone(asked.key()), value);
+        }
         if asked.operator() == Operator::In {
             // A key that the claim decides: what a pod on it selects, else the first value. Keys that the offering decides
             // are set below.

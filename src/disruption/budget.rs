@@ -24,7 +24,8 @@ const CHANGES: usize = 512;
 pub struct Counts {
     /// Managed, initialised nodes whose instance is not yet terminating.
     pub nodes: u32,
-    /// Those of them that are not ready or on their way out, for whatever reason.
+    /// Those of them that are not ready, to be rebooted or replaced by HyperPod (H-45), or on their way out, for whatever
+    /// reason.
     pub disrupting: u32,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::DO_NOT_DISRUPT;
 use super::cluster::{Cluster, capacity_type_of, is_reschedulable, type_of};
 use super::pdb::{self, Block, Pdbs};
+use super::repair::Infirmary;
 use crate::base::index::Ix as _;
 use crate::base::time::{Span, Timestamp};
 use crate::explain::reason::{Code, Reason};
@@ -22,12 +23,14 @@ const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 /// Whether a method waits for PDBs and do-not-disrupt whatever happens, or goes ahead once a grace period ends (D-11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "Karpenter has exactly these two")]
+#[expect(clippy::exhaustive_enums, reason = "Karpenter has exactly these")]
 pub enum Class {
     /// Emptiness and consolidation.
     Graceful,
     /// Drift: pods are no block where the NodeClaim has a `terminationGracePeriod`.
     Eventual,
+    /// Repair (D-102): neither pods nor annotations are a block, and all pods are placed.
+    Forced,
 }
 
 /// What keeps a node from being disrupted.
@@ -130,6 +133,7 @@ pub struct Assessor<'c, 'a> {
     cluster: &'c Cluster<'a>,
     pdbs: Pdbs<'a>,
     nominated: BTreeMap<&'a str, &'a Pod>,
+    infirmary: Infirmary,
 }
 
 impl<'c, 'a> Assessor<'c, 'a> {
@@ -145,7 +149,14 @@ impl<'c, 'a> Assessor<'c, 'a> {
             cluster,
             pdbs: Pdbs::new(cluster.snapshot),
             nominated: nominated.collect(),
+            infirmary: Infirmary::new(cluster),
         }
+    }
+
+    /// The nodes that are sick.
+    #[must_use]
+    pub fn infirmary(&self) -> &Infirmary {
+        &self.infirmary
     }
 
     /// The PDBs.
@@ -186,12 +197,17 @@ impl<'c, 'a> Assessor<'c, 'a> {
         if !view.initialized {
             return Err(hold(Code::NotInitialized, "it is not initialized yet"));
         }
-        if let Some(pod) = self.nominated.get(view.name.as_ref()) {
+        let forced = class == Class::Forced;
+        if !forced && let Some(held) = self.infirmary.hold(self.cluster, node) {
+            return Err(held);
+        }
+        let nominated = self.nominated.get(view.name.as_ref());
+        if let Some(pod) = nominated.filter(|_| !forced) {
             let message = format!("it is meant for the pending pod {}", pod.key());
             return Err(hold(Code::Competition, &message));
         }
         let annotation = view.node.and_then(|n| n.annotations.get(DO_NOT_DISRUPT));
-        if annotation == Some("true") {
+        if !forced && annotation == Some("true") {
             return Err(hold(
                 Code::DoNotDisrupt,
                 "its own annotation karpenter.sh/do-not-disrupt is true",
@@ -212,14 +228,24 @@ impl<'c, 'a> Assessor<'c, 'a> {
             let message = format!("its NodePool {pool_name} is missing or has no instance types");
             return Err(hold(Code::PoolNotReady, &message));
         };
-        let waived = class == Class::Eventual && claim.termination_grace_period.is_some();
-        if !waived && let Some(held) = self.held_by_pods(node) {
+        let graceful = match class {
+            Class::Graceful => true,
+            Class::Eventual => claim.termination_grace_period.is_none(),
+            Class::Forced => false,
+        };
+        if graceful && let Some(held) = self.held_by_pods(node) {
             return Err(held);
         }
-        Ok(self.candidate(node, claim, pool))
+        Ok(self.candidate(node, claim, pool, forced))
     }
 
-    fn candidate(&self, node: NodeId, claim: &'a NodeClaim, pool: &'a NodePool) -> Candidate<'a> {
+    fn candidate(
+        &self,
+        node: NodeId,
+        claim: &'a NodeClaim,
+        pool: &'a NodePool,
+        forced: bool,
+    ) -> Candidate<'a> {
         let cluster = self.cluster;
         let bound = &cluster.pods_on[node.at()];
         let every: f64 = bound.iter().map(|at| eviction_cost(cluster.pod(*at))).sum();
@@ -234,7 +260,7 @@ impl<'c, 'a> Assessor<'c, 'a> {
         let placed: Vec<u32> = pods
             .iter()
             .copied()
-            .filter(|at| self.is_placed(cluster.pod(*at)))
+            .filter(|at| forced || self.is_placed(cluster.pod(*at)))
             .collect();
         let ranked = |at: &u32| {
             let class = cluster.what.class_of[*at as usize]?;

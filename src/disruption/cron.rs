@@ -1,9 +1,7 @@
 //! Cron schedules as disruption budgets write them (D-25, D-26): the grammar of the library that Karpenter uses, in UTC.
 //!
-//! Five fields: minute, hour, day of month, month, day of week (0 is Sunday, 7 is an error); or `@yearly`, `@annually`,
-//! `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`. A field is a list of `*`, `?`, `n` and `lo-hi`, each with an
-//! optional `/step`; months and days have three-letter names. Where neither day field is open (`*` or `?`, also with
-//! step 1) a day that suits either will do; otherwise it must suit both. `*/2` is not open.
+//! Five fields as [`model::cron`](crate::model::cron) reads them; or `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`,
+//! `@midnight`, `@hourly`.
 
 use std::str::FromStr;
 
@@ -11,6 +9,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::base::time::{Span, Timestamp};
+pub use crate::model::cron::ScheduleError;
+use crate::model::cron::fields::{Fields, holds};
 
 /// A search for the next hit gives up after the year so many years on (D-26).
 const YEARS_AHEAD: i16 = 5;
@@ -19,19 +19,6 @@ const YEARS_AHEAD: i16 = 5;
 const HORIZON_YEARS: i16 = 10;
 const DAY: i64 = 86_400_000;
 const MINUTE: i64 = 60_000;
-
-/// Why a schedule could not be read. Such a schedule lets no node be disrupted (D-24).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cron schedule: the {field} is {found:?}, not {expected}")]
-#[non_exhaustive]
-pub struct ScheduleError {
-    /// Which field.
-    pub field: &'static str,
-    /// What stood there (shortened).
-    pub found: String,
-    /// What is accepted.
-    pub expected: &'static str,
-}
 
 /// A parsed schedule. Hits are whole minutes in UTC.
 ///
@@ -44,146 +31,7 @@ pub struct ScheduleError {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    minutes: u64,
-    hours: u64,
-    month_days: u64,
-    months: u64,
-    week_days: u64,
-    /// Whether one of the day fields is open, so that a day must suit both.
-    both_days: bool,
-}
-
-/// What one field may hold.
-struct Field {
-    name: &'static str,
-    low: u32,
-    high: u32,
-    /// Names of the values from `low` on.
-    names: &'static [&'static str],
-    expected: &'static str,
-}
-
-const MINUTES: Field = Field {
-    name: "minute",
-    low: 0,
-    high: 59,
-    names: &[],
-    expected: "numbers 0-59, ranges, steps or *",
-};
-const HOURS: Field = Field {
-    name: "hour",
-    low: 0,
-    high: 23,
-    names: &[],
-    expected: "numbers 0-23, ranges, steps or *",
-};
-const MONTH_DAYS: Field = Field {
-    name: "day of month",
-    low: 1,
-    high: 31,
-    names: &[],
-    expected: "numbers 1-31, ranges, steps, * or ?",
-};
-const MONTHS: Field = Field {
-    name: "month",
-    low: 1,
-    high: 12,
-    names: &[
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ],
-    expected: "numbers 1-12, jan-dec, ranges, steps or *",
-};
-const WEEK_DAYS: Field = Field {
-    name: "day of week",
-    low: 0,
-    high: 6,
-    names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-    expected: "numbers 0-6 (0 is Sunday), sun-sat, ranges that do not pass Saturday, steps, * or ?",
-};
-
-/// The bits of a field, and whether it is open.
-struct Bits {
-    set: u64,
-    open: bool,
-}
-
-impl Field {
-    fn parse(&self, text: &str) -> Result<Bits, ScheduleError> {
-        let mut bits = Bits {
-            set: 0,
-            open: false,
-        };
-        // Empty items are passed over, as Karpenter's library does: `1,,2` is `1,2`.
-        for item in text.split(',').filter(|item| !item.is_empty()) {
-            let part = self.item(item).ok_or_else(|| ScheduleError {
-                field: self.name,
-                found: item.chars().take(60).collect(),
-                expected: self.expected,
-            })?;
-            bits.set |= part.set;
-            bits.open |= part.open;
-        }
-        Ok(bits)
-    }
-
-    fn item(&self, item: &str) -> Option<Bits> {
-        let mut halves = item.split('/');
-        let range = halves.next()?;
-        let step = halves.next();
-        if halves.next().is_some() {
-            return None;
-        }
-        let mut ends = range.split('-');
-        let first = ends.next()?;
-        let last = ends.next();
-        let star = matches!(first, "*" | "?");
-        let (low, mut high) = if star {
-            // Whatever follows a star and a hyphen is not looked at.
-            (self.low, self.high)
-        } else {
-            if ends.next().is_some() {
-                return None;
-            }
-            let low = self.value(first)?;
-            (low, last.map_or(Some(low), |text| self.value(text))?)
-        };
-        let step = match step {
-            None => 1,
-            Some(text) => {
-                if last.is_none() {
-                    high = self.high;
-                }
-                number(text).filter(|step| *step > 0)?
-            }
-        };
-        if low < self.low || high > self.high || low > high {
-            return None;
-        }
-        let step = usize::try_from(step).unwrap_or(usize::MAX);
-        let set = (low..=high)
-            .step_by(step)
-            .fold(0, |set, value| set | 1u64 << value);
-        Some(Bits {
-            set,
-            open: star && step == 1,
-        })
-    }
-
-    fn value(&self, text: &str) -> Option<u32> {
-        let named = (self.low..)
-            .zip(self.names)
-            .find(|(_, name)| name.eq_ignore_ascii_case(text));
-        match named {
-            Some((value, _)) => Some(value),
-            None => number(text).and_then(|value| u32::try_from(value).ok()),
-        }
-    }
-}
-
-/// A decimal number as Go's `Atoi` reads it, a sign included, unless it is negative.
-fn number(text: &str) -> Option<u64> {
-    let value: i64 = text.parse().ok()?;
-    u64::try_from(value).ok()
+    fields: Fields,
 }
 
 impl FromStr for Schedule {
@@ -193,23 +41,7 @@ impl FromStr for Schedule {
         if text.starts_with('@') {
             return described(text);
         }
-        let fields: Vec<&str> = text.split_whitespace().collect();
-        let [minute, hour, month_day, month, week_day] = fields.as_slice() else {
-            return Err(ScheduleError {
-                field: "whole",
-                found: text.chars().take(60).collect(),
-                expected: "five fields (minute, hour, day of month, month, day of week) without a time zone",
-            });
-        };
-        let (month_days, week_days) = (MONTH_DAYS.parse(month_day)?, WEEK_DAYS.parse(week_day)?);
-        Ok(Self {
-            minutes: MINUTES.parse(minute)?.set,
-            hours: HOURS.parse(hour)?.set,
-            month_days: month_days.set,
-            months: MONTHS.parse(month)?.set,
-            week_days: week_days.set,
-            both_days: month_days.open || week_days.open,
-        })
+        Fields::parse(text).map(|fields| Self { fields })
     }
 }
 
@@ -229,10 +61,6 @@ fn described(text: &str) -> Result<Schedule, ScheduleError> {
         }
     };
     fields.parse()
-}
-
-fn holds(set: u64, value: i8) -> bool {
-    u32::try_from(value).is_ok_and(|bit| set & (1u64 << (bit & 63)) != 0)
 }
 
 /// The lowest bit of `set` at or after `from`.
@@ -271,7 +99,7 @@ impl Schedule {
     fn next_until(&self, time: Timestamp, last_year: i16) -> Option<Timestamp> {
         let (today, since_midnight) = day_of(time);
         let first_minute = since_midnight / MINUTE + 1;
-        if self.matches(today)
+        if self.fields.matches(today)
             && let Some(minute) = self.minute_from(first_minute)
         {
             return Some(midnight(today).plus(Span::from_millis(minute * MINUTE)));
@@ -285,9 +113,9 @@ impl Schedule {
     fn next_day(&self, day: Date, last_year: i16) -> Option<Date> {
         let mut day = day.tomorrow().ok()?;
         while day.year() <= last_year {
-            if !holds(self.months, day.month()) {
+            if !holds(self.fields.months, day.month()) {
                 day = day.last_of_month().tomorrow().ok()?;
-            } else if self.matches(day) {
+            } else if self.fields.matches(day) {
                 return Some(day);
             } else {
                 day = day.tomorrow().ok()?;
@@ -296,26 +124,15 @@ impl Schedule {
         None
     }
 
-    fn matches(&self, day: Date) -> bool {
-        let in_month = holds(self.month_days, day.day());
-        let in_week = holds(self.week_days, day.weekday().to_sunday_zero_offset());
-        holds(self.months, day.month())
-            && if self.both_days {
-                in_month && in_week
-            } else {
-                in_month || in_week
-            }
-    }
-
     /// The first hit of a matching day at or after its minute `from`.
     fn minute_from(&self, from: i64) -> Option<i64> {
         let (mut hour, mut minute) = (from.max(0) / 60, from.max(0) % 60);
         loop {
-            let next = next_bit(self.hours, hour)?;
+            let next = next_bit(self.fields.hours, hour)?;
             if next > hour {
                 (hour, minute) = (next, 0);
             }
-            if let Some(found) = next_bit(self.minutes, minute) {
+            if let Some(found) = next_bit(self.fields.minutes, minute) {
                 return Some(hour * 60 + found);
             }
             (hour, minute) = (hour + 1, 0);
@@ -325,7 +142,7 @@ impl Schedule {
     /// The last hit of a matching day.
     fn last_minute(&self) -> Option<i64> {
         let last = |set: u64| set.checked_ilog2().map(i64::from);
-        Some(last(self.hours)? * 60 + last(self.minutes)?)
+        Some(last(self.fields.hours)? * 60 + last(self.fields.minutes)?)
     }
 
     /// The longest time between two hits that follow each other on one day, in minutes.
@@ -407,18 +224,7 @@ impl Schedule {
 
     /// Whether every day has hits and no two hits in a row are further apart than `duration`.
     fn never_closes(&self, duration: Span) -> bool {
-        let every =
-            |set: u64, field: &Field| (field.low..=field.high).all(|bit| set & 1 << bit != 0);
-        let (in_month, in_week) = (
-            every(self.month_days, &MONTH_DAYS),
-            every(self.week_days, &WEEK_DAYS),
-        );
-        let days = if self.both_days {
-            in_month && in_week
-        } else {
-            in_month || in_week
-        };
-        if !days || !every(self.months, &MONTHS) {
+        if !self.fields.is_daily() {
             return false;
         }
         let (Some(first), Some(last)) = (self.minute_from(0), self.last_minute()) else {

@@ -2,6 +2,7 @@
 
 use super::apply::apply;
 use super::cluster::Cluster;
+use super::drift;
 use super::policy::Policy;
 use super::stays::stays;
 use crate::model::cluster::Snapshot;
@@ -12,7 +13,8 @@ use crate::scheduler::Capacity;
 /// How many rounds [`converge`] takes at most.
 const MAX_STEPS: usize = 1_000;
 
-/// Decides which nodes of `snapshot` go, and why each other node stays.
+/// Decides which nodes of `snapshot` go, and why each other node stays. Drift that the snapshot shows counts whether it is
+/// marked or not ([`drift::complete`]).
 ///
 /// ```
 /// use tetrapod::disruption::consolidate;
@@ -23,15 +25,18 @@ const MAX_STEPS: usize = 1_000;
 /// assert!(answer.commands.is_empty());
 /// ```
 pub fn consolidate(snapshot: &Snapshot, policy: &dyn Policy) -> Disruption {
-    let capacity = Capacity::new(snapshot);
-    let cluster = Cluster::new(snapshot, &capacity);
+    let snapshot = drift::complete(snapshot);
+    let capacity = Capacity::new(&snapshot);
+    let cluster = Cluster::new(&snapshot, &capacity);
     let commands = policy.commands(&cluster);
     let price_before = cluster.price();
     let saved = carried_out(policy, &commands)
         .iter()
         .map(|command| command.price_before - command.price_after);
     let price_after = price_before - saved.sum();
-    let (stays, next_look) = stays(&cluster, carried_out(policy, &commands));
+    let carried = carried_out(policy, &commands);
+    let held = policy.holds(&cluster, carried);
+    let (stays, next_look) = stays(&cluster, carried, &held);
     Disruption {
         commands,
         stays,
@@ -56,7 +61,7 @@ fn carried_out<'k>(policy: &dyn Policy, commands: &'k [Command]) -> &'k [Command
 #[must_use]
 pub fn converge(snapshot: &Snapshot, policy: &dyn Policy) -> (Converged, Snapshot) {
     let mut result = Converged::default();
-    let mut current = snapshot.clone();
+    let mut current = drift::complete(snapshot).into_owned();
     for step in 0..=MAX_STEPS {
         let capacity = Capacity::new(&current);
         let cluster = Cluster::new(&current, &capacity);

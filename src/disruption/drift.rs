@@ -1,17 +1,20 @@
 //! Which NodeClaims are drifted (D-86): what the condition `Drifted` says, found from the snapshot.
 //!
-//! Planners read the condition only, as Karpenter's do. Whoever keeps NodeClaims sets it from [`detect`], or [`mark`]s a
-//! snapshot before planning.
+//! Planners read the condition only, as Karpenter's do. Whoever keeps NodeClaims sets it from [`detect`] or [`mark`]s the
+//! snapshot; [`consolidate`](super::consolidate) and [`converge`](super::converge) add what is missing by [`complete`].
 
+use std::borrow::Cow;
+
+use crate::base::hash::FastMap;
 use crate::base::time::{Span, Timestamp};
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::{CapacityType, InstanceType};
 use crate::model::label::{self, Labels};
-use crate::model::node::Condition;
+use crate::model::node::{Condition, Node};
 use crate::model::node_claim::NodeClaim;
 use crate::model::node_pool::NodePool;
-use crate::model::requirement::{Requirements, Undefined};
+use crate::model::requirement::{Requirement, Requirements, Undefined};
 use crate::model::resources::Name;
 use crate::scheduler::Capacity;
 
@@ -55,14 +58,22 @@ impl Drift {
 pub fn detect(snapshot: &Snapshot) -> Vec<(Name, Drift)> {
     let capacity = Capacity::new(snapshot);
     let now = snapshot.options.now.unwrap_or_default();
+    let nodes: FastMap<&Name, &Node> = snapshot.nodes.iter().map(|n| (&n.name, n)).collect();
+    let asked: Vec<Requirements> = snapshot
+        .node_pools
+        .iter()
+        .map(|pool| Requirements::from_specs(&pool.requirements))
+        .collect();
+    let known = label::WELL_KNOWN
+        .iter()
+        .map(|key| Name::from(*key))
+        .collect();
     let drifted = |claim: &NodeClaim| {
         let pool = claim.labels.get(label::NODE_POOL);
-        let node = snapshot
-            .nodes
-            .iter()
-            .find(|node| claim.node_name.as_ref() == Some(&node.name));
+        let node = claim.node_name.as_ref().and_then(|name| nodes.get(name));
         let pool = pool.or_else(|| node?.labels.get(label::NODE_POOL))?;
-        let pool = super::cluster::pool_named(snapshot, pool)?;
+        let mut pools = snapshot.node_pools.iter().zip(&asked);
+        let (pool, asked) = pools.find(|(held, _)| held.name.as_ref() == pool)?;
         let launched = Condition::is_true(&claim.conditions, "Launched") != Some(false);
         if claim.deleted.is_some() || !launched || claim.provider_id.is_none() {
             return None;
@@ -74,7 +85,19 @@ pub fn detect(snapshot: &Snapshot) -> Vec<(Name, Drift)> {
             labels.set(label::normalize(key), Name::clone(value));
         }
         let class = capacity.by_class().get(&pool.node_class_ref.name);
-        let found = of(snapshot, claim, &labels, pool, class, now)?;
+        let fits = || {
+            // What the pool does not ask about cannot disagree with it.
+            let mut asked_of = Labels::new();
+            for key in asked.iter().map(Requirement::key) {
+                if let Some(value) = labels.shared(key) {
+                    asked_of.set(Name::clone(key), Name::clone(value));
+                }
+            }
+            Requirements::from_labels(&asked_of)
+                .compatible(asked, Undefined::Allowed(&known))
+                .is_ok()
+        };
+        let found = of(snapshot, claim, &labels, pool, class, now, fits)?;
         Some((Name::clone(&claim.name), found))
     };
     snapshot.node_claims.iter().filter_map(drifted).collect()
@@ -97,16 +120,47 @@ pub fn mark(snapshot: &mut Snapshot) {
                 claim.conditions.remove(at);
             }
             (Some((_, drift)), at) => {
-                let mut condition = at.map(|at| claim.conditions.remove(at)).unwrap_or_default();
-                if condition.status.as_ref() != "True" {
-                    condition.last_transition = now;
-                }
-                condition.kind = Name::from(DRIFTED);
-                condition.status = Name::from("True");
-                condition.reason = Name::from(drift.as_str());
-                claim.conditions.push(condition);
+                let before = at.map(|at| claim.conditions.remove(at)).unwrap_or_default();
+                let since = match before.status.as_ref() {
+                    "True" => before.last_transition,
+                    _ => now,
+                };
+                claim.conditions.push(condition(*drift, since));
             }
         }
+    }
+}
+
+/// `snapshot` with the condition `Drifted` on every NodeClaim that [`detect`] finds. Conditions that are there stay, as a
+/// provider may know more than the snapshot tells (D-86, the last row).
+#[must_use]
+pub fn complete(snapshot: &Snapshot) -> Cow<'_, Snapshot> {
+    let found: FastMap<Name, Drift> = detect(snapshot).into_iter().collect();
+    let is_new = |claim: &NodeClaim| {
+        found.contains_key(&claim.name)
+            && Condition::is_true(&claim.conditions, DRIFTED) != Some(true)
+    };
+    if !snapshot.node_claims.iter().any(is_new) {
+        return Cow::Borrowed(snapshot);
+    }
+    let mut marked = snapshot.clone();
+    for claim in marked.node_claims.iter_mut().filter(|claim| is_new(claim)) {
+        if let Some(drift) = found.get(&claim.name) {
+            claim.conditions.retain(|c| c.kind.as_ref() != DRIFTED);
+            let since = snapshot.options.now;
+            claim.conditions.push(condition(*drift, since));
+        }
+    }
+    Cow::Owned(marked)
+}
+
+fn condition(drift: Drift, since: Option<Timestamp>) -> Condition {
+    Condition {
+        kind: Name::from(DRIFTED),
+        status: Name::from("True"),
+        reason: Name::from(drift.as_str()),
+        last_transition: since,
+        ..Condition::default()
     }
 }
 
@@ -117,24 +171,19 @@ fn of(
     pool: &NodePool,
     class: Option<&ClassCapacity>,
     now: Timestamp,
+    fits: impl Fn() -> bool,
 ) -> Option<Drift> {
     let said = |key: &str| pool.annotations.get(key).zip(claim.annotations.get(key));
     let same_version = said(HASH_VERSION).is_some_and(|(pool, claim)| pool == claim);
     if same_version && said(HASH).is_some_and(|(pool, claim)| pool != claim) {
         return Some(Drift::NodePool);
     }
-    let known = label::WELL_KNOWN
-        .iter()
-        .map(|key| Name::from(*key))
-        .collect();
-    let asked = Requirements::from_specs(&pool.requirements);
-    if Requirements::from_labels(labels)
-        .compatible(&asked, Undefined::Allowed(&known))
-        .is_err()
-    {
+    if !fits() {
         return Some(Drift::Requirements);
     }
-    let old = claim.created.is_some_and(|at| now.since(at) > SETTLED);
+    // A claim whose node has not told its type yet is not judged by it.
+    let told = labels.get(label::INSTANCE_TYPE).is_some();
+    let old = told && claim.created.is_some_and(|at| now.since(at) > SETTLED);
     if let Some(class) = class.filter(|class| old && !class.types.is_empty())
         && !class.types.iter().any(|kind| offers(kind, labels))
     {

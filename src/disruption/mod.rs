@@ -20,6 +20,7 @@ pub mod pdb;
 pub mod policy;
 pub mod queue;
 pub mod recheck;
+pub mod repair;
 pub mod stays;
 
 pub use crate::plan::command;

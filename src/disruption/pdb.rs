@@ -112,11 +112,15 @@ pub fn is_fully_blocking(pdb: &PodDisruptionBudget) -> bool {
 /// do-not-disrupt is not looked at.
 #[must_use]
 pub fn is_drained(pod: &Pod) -> bool {
-    let taint = disrupted_taint();
+    let tolerations = &pod.spec.tolerations;
+    let tolerates = || {
+        let taint = disrupted_taint();
+        tolerations.iter().any(|t| t.tolerates(&taint))
+    };
     !pod.is_finished()
         && !pod.is_terminating()
         && !pod.is_owned_by("", "Node")
-        && !pod.spec.tolerations.iter().any(|t| t.tolerates(&taint))
+        && (tolerations.is_empty() || !tolerates())
 }
 
 fn is_unhealthy(pod: &Pod) -> bool {
@@ -139,6 +143,9 @@ impl<'a> Pdbs<'a> {
     /// The PDBs that select `pod`, in name order. O(PDBs of its namespace).
     #[must_use]
     pub fn of(&self, pod: &Pod) -> Vec<&'a PodDisruptionBudget> {
+        if self.by_namespace.is_empty() {
+            return Vec::new();
+        }
         let Some(near) = self.by_namespace.get(pod.namespace.as_ref()) else {
             return Vec::new();
         };

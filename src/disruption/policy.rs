@@ -1,9 +1,13 @@
 //! Policies: who decides which nodes go (M-21).
 
+use std::collections::BTreeMap;
+
+use super::candidate::Hold;
 use super::cluster::Cluster;
-use super::economic::Economic;
+use super::economic::{self, Economic};
 use super::karpenter::{Karpenter, Version};
 use crate::plan::command::Command;
+use crate::problem::NodeId;
 
 /// A way to decide which nodes of a cluster go.
 ///
@@ -18,6 +22,12 @@ pub trait Policy: std::fmt::Debug {
 
     /// The commands for `cluster`.
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command>;
+
+    /// What it holds back by itself, beyond what holds for every policy, once `commands` are carried out: by node.
+    fn holds(&self, cluster: &Cluster<'_>, commands: &[Command]) -> BTreeMap<NodeId, Hold> {
+        let _ = (cluster, commands);
+        BTreeMap::new()
+    }
 }
 
 /// Karpenter's methods, one command each.
@@ -72,6 +82,10 @@ impl Policy for EconomicPolicy {
 
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command> {
         Economic::new(cluster).commands()
+    }
+
+    fn holds(&self, cluster: &Cluster<'_>, commands: &[Command]) -> BTreeMap<NodeId, Hold> {
+        economic::holds::holds(cluster, commands)
     }
 }
 

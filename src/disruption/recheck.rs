@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::DisruptionReason;
 use super::budget;
-use super::candidate::{Assessor, Candidate, Class};
+use super::candidate::{Assessor, Candidate, Class, do_not_disrupt};
 use super::cluster::Cluster;
 use crate::base::index::Ix as _;
 use crate::explain::reason::{Code, Reason};
 use crate::model::cluster::Snapshot;
 use crate::model::price::Price;
 use crate::model::resources::Name;
-use crate::plan::command::Command;
+use crate::plan::command::{Command, Move};
 use crate::problem::NodeId;
 use crate::scheduler::Capacity;
 use crate::solver::whatif::{Slot, World};
@@ -28,6 +28,7 @@ pub fn recheck(command: &Command, snapshot: &Snapshot) -> Result<(), Vec<Reason>
     let mut faults = Vec::new();
     let candidates = candidates(&cluster, command, &mut faults);
     check_budgets(&cluster, command, &candidates, &mut faults);
+    check_moves(&cluster, command, &mut faults);
     if faults.is_empty() {
         check_places(&cluster, command, &candidates, &mut faults);
     }
@@ -46,9 +47,8 @@ fn candidates<'a>(
 ) -> Vec<Candidate<'a>> {
     let class = match command.reason {
         DisruptionReason::Empty | DisruptionReason::Underutilized => Class::Graceful,
-        DisruptionReason::Drifted | DisruptionReason::Expired | DisruptionReason::Unhealthy => {
-            Class::Eventual
-        }
+        DisruptionReason::Drifted | DisruptionReason::Expired => Class::Eventual,
+        DisruptionReason::Unhealthy => Class::Forced,
     };
     let assessor = Assessor::new(cluster);
     let mut found = Vec::new();
@@ -68,6 +68,13 @@ fn candidates<'a>(
         };
         match assessor.assess(node, class) {
             Err(hold) => faults.push(hold.reason),
+            Ok(_) if class == Class::Forced && !assessor.infirmary().is_due(node) => {
+                faults.push(Reason::new(
+                    format!("Node {}", candidate.node),
+                    Code::Usable,
+                    "it is not to be repaired any more",
+                ));
+            }
             Ok(held) if command.reason == DisruptionReason::Empty && !held.pods.is_empty() => {
                 faults.push(Reason::new(
                     format!("Node {}", candidate.node),
@@ -115,6 +122,38 @@ fn check_budgets(
     }
 }
 
+/// Single pods that step aside (W-5) still stand where they did, and may be moved.
+fn check_moves(cluster: &Cluster<'_>, command: &Command, faults: &mut Vec<Reason>) {
+    if command.moves.is_empty() {
+        return;
+    }
+    let assessor = Assessor::new(cluster);
+    for single in &command.moves {
+        let fault = |code, message: &str| Reason::new(format!("Pod {}", single.pod), code, message);
+        let pod = find(cluster, single).map(|position| cluster.pod(position));
+        match pod {
+            None => faults.push(fault(Code::Competition, "it runs elsewhere by now")),
+            Some(pod) if do_not_disrupt(pod, cluster.now).is_some() => faults.push(fault(
+                Code::DoNotDisrupt,
+                "its annotation karpenter.sh/do-not-disrupt holds",
+            )),
+            Some(pod) if assessor.pdbs().blocks(pod).is_some() => {
+                faults.push(fault(Code::Pdb, "its PodDisruptionBudget holds it"));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// The position of a pod that is to step aside, while it is where it was.
+fn find(cluster: &Cluster<'_>, single: &Move) -> Option<u32> {
+    let mut nodes = cluster.views.nodes.iter();
+    let node = nodes.position(|node| node.name == single.from)?;
+    let pods = cluster.pods_on.get(node)?;
+    let named = |at: &&u32| cluster.pod(**at).key() == single.pod.as_ref();
+    pods.iter().find(named).copied()
+}
+
 /// Every pod of the candidates has its place in the command, and the places still take them.
 fn check_places(
     cluster: &Cluster<'_>,
@@ -147,14 +186,31 @@ fn check_places(
             )),
         }
     };
+    let slot_of = |name: &Name| {
+        let node = cluster.views.nodes.iter().position(|n| n.name == *name);
+        node.map(|at| Slot::of(NodeId::new(at)))
+    };
+    for single in &command.moves {
+        let class = find(cluster, single).and_then(|at| cluster.what.class_of[at as usize]);
+        let ends = slot_of(&single.from).zip(slot_of(&single.to)).zip(class);
+        let fits = ends
+            .filter(|((_, to), class)| world.counts().is_plain(*class) && world.fits(*to, *class));
+        match fits {
+            Some(((from, to), class)) => {
+                world.lift(from, class);
+                world.place(to, class);
+            }
+            None => faults.push(Reason::new(
+                format!("Pod {}", single.pod),
+                Code::InsufficientResources,
+                format!("{} does not take it any more", single.to),
+            )),
+        }
+    }
     for placement in &command.existing_nodes {
-        let node = cluster
-            .views
-            .nodes
-            .iter()
-            .position(|n| n.name == placement.node);
+        let node = slot_of(&placement.node);
         for pod in &placement.pods {
-            match node.map(|at| Slot::of(NodeId::new(at))) {
+            match node {
                 Some(slot) => faults.extend(place(&mut world, slot, pod, &placement.node)),
                 None => faults.push(Reason::new(
                     format!("Node {}", placement.node),

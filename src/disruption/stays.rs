@@ -14,9 +14,14 @@ use crate::plan::command::Command;
 use crate::problem::NodeId;
 
 /// One reason per node that no command takes away, in name order, and when to look again: the next end of something that
-/// holds a node back (a do-not-disrupt, `consolidateAfter`), or the next change of a budget.
+/// holds a node back (a do-not-disrupt, `consolidateAfter`), or the next change of a budget. `held` is what the policy
+/// holds back by itself.
 #[must_use]
-pub fn stays(cluster: &Cluster<'_>, commands: &[Command]) -> (Vec<Reason>, Option<Timestamp>) {
+pub fn stays(
+    cluster: &Cluster<'_>,
+    commands: &[Command],
+    held: &BTreeMap<NodeId, Hold>,
+) -> (Vec<Reason>, Option<Timestamp>) {
     let gone: BTreeSet<&Name> = commands
         .iter()
         .flat_map(|command| command.candidates.iter().map(|c| &c.node))
@@ -39,12 +44,13 @@ pub fn stays(cluster: &Cluster<'_>, commands: &[Command]) -> (Vec<Reason>, Optio
     let holds: Vec<Hold> = (0..cluster.views.nodes.len())
         .map(NodeId::new)
         .filter(|node| !gone.contains(&cluster.node(*node).name))
-        .map(|node| stay(cluster, &assessor, node, &left))
+        .map(|node| stay(cluster, &assessor, node, &left, held))
         .collect();
     let next = holds
         .iter()
         .filter_map(|hold| hold.until)
         .chain(left.values().filter_map(|(_, allowance)| allowance.until))
+        .chain(assessor.infirmary().next())
         .filter(|at| *at > cluster.now)
         .min();
     (holds.into_iter().map(|hold| hold.reason).collect(), next)
@@ -55,6 +61,7 @@ fn stay(
     assessor: &Assessor<'_, '_>,
     node: NodeId,
     left: &BTreeMap<(Name, DisruptionReason), (usize, Allowance)>,
+    held: &BTreeMap<NodeId, Hold>,
 ) -> Hold {
     let candidate = match assessor.assess(node, Class::Graceful) {
         Ok(candidate) => candidate,
@@ -67,6 +74,9 @@ fn stay(
         && let Some(hold) = assessor.not_underutilized(&candidate, true)
     {
         return hold;
+    }
+    if let Some(hold) = held.get(&node) {
+        return hold.clone();
     }
     let subject = format!("Node {}", cluster.node(node).name);
     let reason = if candidate.pods.is_empty() {

@@ -75,6 +75,8 @@ pub enum Code {
     ConsolidateAfter,
     /// The NodePool's consolidation policy does not allow it (D-30).
     ConsolidationPolicy,
+    /// Demand that is known to come will need the node (W-14).
+    Forecast,
     /// Nothing would be saved.
     NoSaving,
     /// The node goes: a command takes it away.
@@ -127,6 +129,7 @@ impl Code {
             Self::Budget => "budget",
             Self::ConsolidateAfter => "consolidate-after",
             Self::ConsolidationPolicy => "consolidation-policy",
+            Self::Forecast => "forecast",
             Self::NoSaving => "no-saving",
             Self::Disrupted => "disrupted",
             Self::Placed => "placed",

@@ -83,7 +83,7 @@ fn offering(item: &Cursor<'_, '_>) -> Option<Offering> {
     Some(read)
 }
 
-const OPTION_FIELDS: [&str; 24] = [
+const OPTION_FIELDS: [&str; 27] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -105,6 +105,9 @@ const OPTION_FIELDS: [&str; 24] = [
     "evictionCost",
     "nodeStartTime",
     "gangRestartCost",
+    "repairAfter",
+    "repairDeadline",
+    "podMoves",
     "forecast",
     "allowSpot",
     "allowArm64",
@@ -152,6 +155,7 @@ pub(super) fn options(root: &Cursor<'_, '_>, options: &mut Options) {
         &mut state.capacity_buffer,
         gates.field("CapacityBuffer").bool(),
     );
+    set(&mut state.node_repair, gates.field("NodeRepair").bool());
     set(
         &mut options.effort,
         root.field("effort").choice(&[
@@ -176,6 +180,12 @@ pub(super) fn options(root: &Cursor<'_, '_>, options: &mut Options) {
         &mut options.node_start_time,
         root.field("nodeStartTime").span(),
     );
+    set(&mut options.repair_after, root.field("repairAfter").span());
+    set(
+        &mut options.repair_deadline,
+        root.field("repairDeadline").span(),
+    );
+    set(&mut options.pod_moves, root.field("podMoves").bool());
     money(root, options);
     bounds(root, options);
 }

@@ -70,6 +70,9 @@ pub struct FeatureGates {
     /// CapacityBuffers are kept. On by default, other than in Karpenter: one that is given is meant.
     #[serde(rename = "CapacityBuffer")]
     pub capacity_buffer: bool,
+    /// Nodes that are sick, and that nobody else repairs, are replaced (D-100, H-45).
+    #[serde(rename = "NodeRepair")]
+    pub node_repair: bool,
 }
 
 impl Default for FeatureGates {
@@ -80,6 +83,7 @@ impl Default for FeatureGates {
             static_capacity: false,
             node_overlay: true,
             capacity_buffer: true,
+            node_repair: false,
         }
     }
 }
@@ -187,6 +191,12 @@ pub struct Options {
     pub node_start_time: Span,
     /// What restarting a gang costs.
     pub gang_restart_cost: Price,
+    /// How long a node may be unready before it is repaired, where HyperPod does not repair it (D-100).
+    pub repair_after: Span,
+    /// The same where HyperPod does: time enough for it to reboot or replace the node first (H-45).
+    pub repair_deadline: Span,
+    /// Whether single pods may be moved although their node stays (W-5): by eviction without a drain.
+    pub pod_moves: bool,
     /// Demand that is known to come; without it the load is taken to stay as it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forecast: Vec<Forecast>,
@@ -217,6 +227,9 @@ impl Default for Options {
             eviction_cost: Price::ZERO,
             node_start_time: Span::from_secs(6 * 60),
             gang_restart_cost: Price::ZERO,
+            repair_after: Span::from_secs(30 * 60),
+            repair_deadline: Span::from_secs(2 * 3_600),
+            pod_moves: false,
             forecast: Vec::new(),
             allow_spot: true,
             allow_arm64: false,

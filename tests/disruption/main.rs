@@ -8,6 +8,8 @@ mod world;
 mod budget;
 mod corpus;
 mod cron;
+mod gangs;
 mod mutations;
 mod queue;
+mod repair;
 mod weaknesses;

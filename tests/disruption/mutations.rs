@@ -27,7 +27,7 @@ fn commands(snapshot: &Snapshot) -> Vec<Command> {
     EconomicPolicy.commands(&Cluster::new(snapshot, &capacity))
 }
 
-fn faults(snapshot: &Snapshot, commands: &[Command]) -> Vec<Fault> {
+pub(crate) fn faults(snapshot: &Snapshot, commands: &[Command]) -> Vec<Fault> {
     let mut faults: Vec<Fault> = verify_commands(snapshot, commands)
         .findings
         .iter()

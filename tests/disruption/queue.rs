@@ -6,21 +6,23 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
-#[path = "../../fuzz/queue_world.rs"]
+#[path = "../../fuzz/queue_world/mod.rs"]
 mod queue_world;
 
 use queue_world::World;
 
-/// Seeds `0..RUNS`; the environment may ask for more: `TETRAPOD_QUEUE_RUNS=100000`.
-fn runs() -> u64 {
-    let asked = option_env!("TETRAPOD_QUEUE_RUNS").and_then(|text| text.parse().ok());
-    asked.unwrap_or(2_000)
+/// Which seeds; the environment in which this is compiled may ask for more or others: `TETRAPOD_QUEUE_RUNS=100000`,
+/// `TETRAPOD_QUEUE_FROM=9853`.
+fn seeds() -> std::ops::Range<u64> {
+    let asked = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+    let first = asked(option_env!("TETRAPOD_QUEUE_FROM")).unwrap_or(0);
+    first..first + asked(option_env!("TETRAPOD_QUEUE_RUNS")).unwrap_or(2_000)
 }
 
 #[test]
 fn no_pod_budget_node_or_taint_is_lost_whatever_happens() {
     let (mut succeeded, mut rolled_back, mut crashes) = (0, 0, 0);
-    for seed in 0..runs() {
+    for seed in seeds() {
         let mut world = World::new(&[], seed);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.run()));
         assert!(outcome.is_ok(), "seed {seed}");

@@ -24,7 +24,7 @@ use tetrapod::plan::command::{Command, DisruptionReason, Method};
 use tetrapod::scheduler::Capacity;
 use tetrapod::verify::disruption::verify_commands;
 
-fn condition(kind: &str, at: Timestamp) -> Condition {
+pub(crate) fn condition(kind: &str, at: Timestamp) -> Condition {
     let mut condition = Condition::default();
     condition.kind = Name::from(kind);
     condition.status = Name::from("True");
@@ -33,7 +33,7 @@ fn condition(kind: &str, at: Timestamp) -> Condition {
 }
 
 /// Gives every node of a pool its NodeClaim, ready and consolidatable; missing labels get the usual values.
-fn managed(snapshot: &mut Snapshot) {
+pub(crate) fn managed(snapshot: &mut Snapshot) {
     let now: Timestamp = "2026-01-05T12:00:00Z".parse().unwrap();
     snapshot.options.now = Some(now);
     for node in &mut snapshot.nodes {
@@ -65,17 +65,17 @@ fn managed(snapshot: &mut Snapshot) {
     }
 }
 
-fn cluster(world: World) -> Snapshot {
+pub(crate) fn cluster(world: World) -> Snapshot {
     world.with(managed).snapshot
 }
 
-fn commands(snapshot: &Snapshot, policy: &dyn Policy) -> Vec<Command> {
+pub(crate) fn commands(snapshot: &Snapshot, policy: &dyn Policy) -> Vec<Command> {
     let capacity = Capacity::new(snapshot);
     policy.commands(&Cluster::new(snapshot, &capacity))
 }
 
 /// Ours, valid as a whole; and what it saves per hour in thousandths of a dollar.
-fn ours(snapshot: &Snapshot) -> (Vec<Command>, i64) {
+pub(crate) fn ours(snapshot: &Snapshot) -> (Vec<Command>, i64) {
     let commands = commands(snapshot, &EconomicPolicy);
     let verdict = verify_commands(snapshot, &commands);
     assert!(verdict.valid, "{:#?}", verdict.findings);
@@ -83,12 +83,12 @@ fn ours(snapshot: &Snapshot) -> (Vec<Command>, i64) {
     (commands, saved)
 }
 
-fn karpenter(snapshot: &Snapshot) -> Vec<Command> {
+pub(crate) fn karpenter(snapshot: &Snapshot) -> Vec<Command> {
     commands(snapshot, &KarpenterPolicy::new(Version::V113))
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "small figures")]
-fn saved(commands: &[Command]) -> i64 {
+pub(crate) fn saved(commands: &[Command]) -> i64 {
     let saved: f64 = commands
         .iter()
         .map(|c| (c.price_before - c.price_after).as_f64())
@@ -96,7 +96,7 @@ fn saved(commands: &[Command]) -> i64 {
     (saved * 1000.0).round() as i64
 }
 
-fn methods(commands: &[Command]) -> Vec<Method> {
+pub(crate) fn methods(commands: &[Command]) -> Vec<Method> {
     commands.iter().map(|c| c.method).collect()
 }
 
@@ -154,6 +154,101 @@ fn w4_three_nodes_become_two() {
             .pod(&format!("cpu=4 on={node}"));
     }
     assert_eq!(ours(&cluster(world)).1, 3_000);
+}
+
+/// P keeps a pod that may not move and one that may; Q goes if that one makes room.
+fn one_steps_aside() -> Snapshot {
+    let mut snapshot = cluster(
+        world()
+            .pool("p")
+            .types("t 8cpu $8")
+            .node("p 8cpu type=t pool=p")
+            .node("q 8cpu type=t pool=p")
+            .node("r 8cpu type=t pool=p")
+            .pod("name=stays cpu=1 on=p")
+            .pod("name=m cpu=4 on=p")
+            .pod("name=of-q cpu=7 on=q")
+            .pod("name=of-r cpu=4 on=r"),
+    );
+    for pod in &mut snapshot.pods {
+        if ["stays", "of-r"].contains(&pod.name.as_ref()) {
+            Arc::make_mut(&mut pod.annotations).set("karpenter.sh/do-not-disrupt", "true");
+        }
+    }
+    snapshot
+}
+
+#[test]
+fn w5_a_pod_of_a_node_that_stays_makes_room_where_that_is_allowed() {
+    let mut snapshot = one_steps_aside();
+    assert_eq!(karpenter(&snapshot), []);
+    assert_eq!(ours(&snapshot).1, 0, "not without being asked to");
+
+    snapshot.options.pod_moves = true;
+    let (plan, saved) = ours(&snapshot);
+    assert_eq!(saved, 8_000, "$24 to $16");
+    let [command] = plan.as_slice() else {
+        panic!("{plan:?}")
+    };
+    let moved: Vec<&str> = command.moves.iter().map(|m| m.pod.as_ref()).collect();
+    assert_eq!(moved, ["default/m"]);
+    assert_eq!(
+        (command.evictions, command.waves.len()),
+        (2, 2),
+        "m goes first"
+    );
+    assert_eq!(command.waves[0], [Name::from("default/m")]);
+    let (end, after) = converge(&snapshot, &EconomicPolicy);
+    assert_eq!((end.nodes_end, end.pod_moves, end.settled), (2, 2, true));
+    let of_q = after
+        .pods
+        .iter()
+        .find(|p| p.name.as_ref() == "of-q")
+        .unwrap();
+    assert_eq!(of_q.node_name.as_deref(), Some("p"));
+
+    // A second thought before it is carried out.
+    assert_eq!(tetrapod::disruption::recheck(command, &snapshot), Ok(()));
+    let mut full = snapshot.clone();
+    let mut late = full.pods[3].clone();
+    late.name = Name::from("late");
+    full.pods.push(late);
+    assert!(
+        tetrapod::disruption::recheck(command, &full).is_err(),
+        "r is full now"
+    );
+
+    // An eviction that costs more than the node saves over the horizon.
+    snapshot.options.eviction_cost = "100".parse().unwrap();
+    assert_eq!(ours(&snapshot).1, 0);
+}
+
+#[test]
+fn w5_the_checker_finds_moves_that_may_not_be() {
+    use crate::mutations::faults;
+    use tetrapod::verify::disruption::Fault;
+    let mut snapshot = one_steps_aside();
+    snapshot.options.pod_moves = true;
+    let plan = ours(&snapshot).0;
+
+    let mut forbidden = snapshot.clone();
+    forbidden.options.pod_moves = false;
+    assert!(faults(&forbidden, &plan).contains(&Fault::Held));
+    let mut held = snapshot.clone();
+    Arc::make_mut(&mut held.pods[1].annotations).set("karpenter.sh/do-not-disrupt", "true");
+    assert!(faults(&held, &plan).contains(&Fault::Held));
+    let mut elsewhere = plan.clone();
+    elsewhere[0].moves[0].from = Name::from("r");
+    assert!(faults(&snapshot, &elsewhere).contains(&Fault::Held));
+    let mut crowded = plan.clone();
+    crowded[0].moves[0].to = Name::from("p");
+    assert!(faults(&snapshot, &crowded).contains(&Fault::Placement));
+    let mut unasked = plan.clone();
+    unasked[0].waves.remove(0);
+    assert!(faults(&snapshot, &unasked).contains(&Fault::Waves));
+    let mut goes = plan;
+    goes[0].moves[0].to = Name::from("q");
+    assert!(faults(&snapshot, &goes).contains(&Fault::Destination));
 }
 
 #[test]

@@ -293,8 +293,8 @@ fn instance_types_and_options() {
                 {"zone": "b", "capacityType": "reserved", "price": 32, "reservationId": "cr", "reservationCapacity": 3, "instanceGroup": "g"}]}]}),
         json!({"apiVersion": "tetrapod/v1alpha1", "kind": "Options", "now": "2026-01-01T00:00:00Z", "effort": "thorough", "nodePenalty": 0.1, "preferenceBudget": "0.000000000000001", "priceLimit": 5,
             "poolPriceLimits": {"p": 1.5}, "limitGroups": [{"name": "g", "selector": {"matchLabels": {"team": "x"}}, "limits": {"cpu": "10"}}], "quotas": {"perType": {"t": 2}, "cluster": 3, "total": 4},
-            "prices": {"t": {"spot": 0.5}}, "truncateInstanceTypes": 60, "spotToSpotMinTypes": 1, "horizon": "1h", "evictionCost": 0.01, "nodeStartTime": "90s", "gangRestartCost": 2,
-            "allowSpot": false, "allowArm64": true, "preferencePolicy": "Ignore", "minValuesPolicy": "AsFlexibleAsPossible", "featureGates": {"StaticCapacity": true}}),
+            "prices": {"t": {"spot": 0.5}}, "truncateInstanceTypes": 60, "spotToSpotMinTypes": 1, "horizon": "1h", "evictionCost": 0.01, "nodeStartTime": "90s", "gangRestartCost": 2, "repairAfter": "5m", "repairDeadline": "4h", "podMoves": true,
+            "allowSpot": false, "allowArm64": true, "preferencePolicy": "Ignore", "minValuesPolicy": "AsFlexibleAsPossible", "featureGates": {"StaticCapacity": true, "NodeRepair": true}}),
         // A later document overrides only what it states.
         json!({"apiVersion": "tetrapod/v1alpha1", "kind": "Options", "effort": "fast"}),
     ]);
@@ -308,6 +308,9 @@ fn instance_types_and_options() {
     assert_eq!(options.horizon, Span::from_secs(3600));
     assert_eq!(options.preference_budget, Price::from_femto(1));
     assert!(options.feature_gates.static_capacity && options.feature_gates.reserved_capacity);
+    assert!(options.feature_gates.node_repair && options.pod_moves);
+    assert_eq!(options.repair_after, Span::from_secs(300));
+    assert_eq!(options.repair_deadline, Span::from_secs(4 * 3600));
     assert_eq!(options.now.unwrap().to_string(), "2026-01-01T00:00:00Z");
 }
 

@@ -1,6 +1,7 @@
 //! New nodes for pods that found no free room: one node for all, or a greedy choice node by node.
 
 use super::pack::{Allowed, Packer};
+use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
 use crate::model::price::Price;
 use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
@@ -114,16 +115,17 @@ impl Packer {
     ) -> Option<Price> {
         let problem = world.problem();
         let mut spent = Price::ZERO;
+        let mut room = Vec::new();
         while let Some((seed, _)) = items.first().copied() {
             let left = limit.map(|limit| limit - spent);
             if !self.may_pay(problem, &items, left) {
                 return None;
             }
-            let after = suffix_minima(problem, &items);
+            let laid_out = Items::new(problem, &items);
             let mut ranked: Vec<(f64, f64, OptionId)> = Vec::new();
             for tier in &self.tiers {
                 for option in self.seeded(world, tier, seed, allowed, left) {
-                    let value = self.filled(problem, option, &items, &after);
+                    let value = self.filled(problem, option, &laid_out, &mut room);
                     let cost = problem.options[option].cost;
                     if value > 0.0 {
                         ranked.push((cost / value, value, option));
@@ -133,6 +135,7 @@ impl Packer {
                     break;
                 }
             }
+            let after = laid_out.after;
             let option = self.best_of(world, ranked, &items, &after)?;
             spent += problem.options[option].price?;
             let slot = world.buy(option);
@@ -219,26 +222,34 @@ impl Packer {
     }
 
     /// The value of what a new node of `option` would hold of `items`, filled in their order, rules between pods apart.
+    /// `room` is a buffer.
     fn filled(
         &self,
         problem: &Problem,
         option: OptionId,
-        items: &[(ClassId, u32)],
-        after: &[i64],
+        items: &Items<'_>,
+        room: &mut Vec<i64>,
     ) -> f64 {
+        let dims = problem.dims;
         let mut value = 0.0;
-        let mut room = problem.room_of(problem.options[option].room).to_vec();
-        for (at, (class, count)) in items.iter().enumerate() {
-            if !fits(&after[at * problem.dims..][..problem.dims], &room) {
+        room.clear();
+        room.extend_from_slice(problem.room_of(problem.options[option].room));
+        let rows = items
+            .demands
+            .chunks_exact(dims)
+            .zip(items.after.chunks_exact(dims));
+        for (((class, count), suits), (demand, least)) in
+            items.list.iter().zip(&items.suits).zip(rows)
+        {
+            if !fits(least, room) {
                 break;
             }
-            if !problem.options_of(*class).contains(option) {
+            if !fits(demand, room) || !suits.contains(option) {
                 continue;
             }
-            let demand = problem.demand_of(*class);
             let n = match *count {
-                1 => u32::from(fits(demand, &room)),
-                most => fit_count(demand, &room).min(most),
+                1 => 1,
+                most => fit_count(demand, room).min(most),
             };
             for (left, need) in room.iter_mut().zip(demand) {
                 *left -= need * i64::from(n);
@@ -267,6 +278,32 @@ impl Packer {
         }
         world.undo(mark);
         value
+    }
+}
+
+/// Items with what they ask for side by side, because many options are tried with them.
+struct Items<'p> {
+    list: &'p [(ClassId, u32)],
+    /// Requests, item by item.
+    demands: Vec<i64>,
+    /// Options that suit each.
+    suits: Vec<&'p BitSet<OptionId>>,
+    /// The [`suffix_minima`].
+    after: Vec<i64>,
+}
+
+impl<'p> Items<'p> {
+    fn new(problem: &'p Problem, list: &'p [(ClassId, u32)]) -> Self {
+        let demands = list.iter().map(|(class, _)| problem.demand_of(*class));
+        Self {
+            list,
+            demands: demands.flatten().copied().collect(),
+            suits: list
+                .iter()
+                .map(|(class, _)| problem.options_of(*class))
+                .collect(),
+            after: suffix_minima(problem, list),
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Company {
     pub slots: Vec<Slot>,
     /// How many gangs stop when the nodes go.
     pub gangs: u32,
+    /// What they are called: `namespace/name`.
+    pub names: Vec<String>,
     /// Whether one of them requires a topology domain.
     pub bound: bool,
     /// Whether several nodes of it are one block.
@@ -60,10 +62,11 @@ impl Companies {
         }
         let mut of_node: Vec<Option<u32>> = vec![None; cluster.pods_on.len()];
         let mut companies: Vec<Company> = Vec::new();
-        for (nodes, bound) in gangs.into_values() {
+        for ((_, namespace, name), (nodes, bound)) in gangs {
             let number = u32::try_from(companies.len()).unwrap_or(u32::MAX);
             let mut joined = Company {
                 gangs: 1,
+                names: vec![format!("{namespace}/{name}")],
                 bound,
                 block: in_one_block(cluster, &nodes),
                 slots: Vec::new(),
@@ -77,6 +80,7 @@ impl Companies {
                             of_node[slot.at()] = Some(number);
                         }
                         joined.gangs += other.gangs;
+                        joined.names.extend(other.names);
                         joined.bound |= other.bound;
                         joined.block |= other.block;
                         joined.slots.extend(other.slots);
@@ -88,6 +92,7 @@ impl Companies {
                 }
             }
             joined.slots.sort_unstable();
+            joined.names.sort_unstable();
             companies.push(joined);
         }
         Self { of_node, companies }

@@ -1,14 +1,17 @@
 //! Our own policy: the whole cluster at once, by what is saved over a horizon after the cost of moving (M-21).
 //!
 //! One pass: empty nodes go (after their room has been offered to nobody: they have no pods to place); drifted nodes go,
-//! oldest first, their pods to nodes that are not drifted (W-23); then the [search]. Pods that wait already get
+//! oldest first, their pods to nodes that are not drifted (W-23); sick ones that nobody else repairs are replaced; then the [search]. Pods that wait already get
 //! the free room they need first and are not mixed in (W-19). The result is cut into commands that do not depend on each
 //! other (W-16).
 
 mod bulk;
 mod buy;
+mod forced;
 mod forecast;
 pub mod gangs;
+pub(crate) mod holds;
+mod moves;
 pub mod pack;
 mod parts;
 pub mod places;
@@ -21,7 +24,7 @@ use crate::solver::whatif::{Slot, World};
 use super::DisruptionReason;
 use super::budget;
 use super::build::{Builder, Draft};
-use super::candidate::{Assessor, Candidate, Class, drifted_since};
+use super::candidate::{Assessor, Candidate, Class};
 use super::cluster::Cluster;
 use crate::plan::command::{Command, Method};
 use gangs::Companies;
@@ -97,7 +100,10 @@ impl<'c, 'a> Economic<'c, 'a> {
             .filter(|node| {
                 let view = self.cluster.node(*node);
                 let usable = view.claim.is_none() || view.initialized;
-                view.is_destination() && usable && !drifted.iter().any(|c| c.node == *node)
+                view.is_destination()
+                    && usable
+                    && !drifted.nodes.iter().any(|c| c.node == *node)
+                    && !self.assessor.infirmary().is_due(*node)
             })
             .map(Slot::of)
             .collect();
@@ -119,16 +125,23 @@ impl<'c, 'a> Economic<'c, 'a> {
             let builder = Builder::new(self.cluster, self.assessor.pdbs());
             commands.push(builder.command(&draft, &world));
         }
+        commands.extend(self.repairs(&mut world, &destinations));
+        // What was bought so far belongs to commands of its own.
+        let own = world.slots().count();
+        let reserved: Reserved = world
+            .slots()
+            .map(|slot| world.content(slot).to_vec())
+            .collect();
         let mark = world.mark();
         let before = taken.clone();
-        let (mut gone, stuck) = self.drift(&mut world, &drifted, &destinations, &mut taken);
+        let (mut gone, stuck) = self.drift(&mut world, &drifted, &destinations, own, &mut taken);
         if !stuck.is_empty() {
             // Drifted nodes that have to stay may take pods after all.
             world.undo(mark);
             taken = before;
             destinations.extend(stuck);
             gone = self
-                .drift(&mut world, &drifted, &destinations, &mut taken)
+                .drift(&mut world, &drifted, &destinations, own, &mut taken)
                 .0;
         }
 
@@ -144,21 +157,32 @@ impl<'c, 'a> Economic<'c, 'a> {
             .cloned()
             .collect();
         let left = self.budgets(DisruptionReason::Underutilized, &taken);
+        let pod_moves = self.cluster.snapshot.options.pod_moves;
+        let places = if pod_moves {
+            destinations.clone()
+        } else {
+            Vec::new()
+        };
         let search = Search::new(
             self.cluster,
             &self.packer,
             &self.companies,
             &movable,
             destinations,
+            own,
         );
-        let state = search.run(&world, &left);
+        let mut state = search.run(&world, &left);
         let mut leaving: Vec<&Candidate<'a>> = gone;
         leaving.extend(
             movable
                 .iter()
                 .filter(|c| state.world.is_gone(Slot::of(c.node))),
         );
-        commands.extend(self.parts(&state.world, &leaving, &reserved));
+        commands.extend(self.parts(&state.world, &leaving, own, &reserved));
+        if pod_moves {
+            let mut left = state.budgets;
+            commands.extend(self.single_moves(&mut state.world, &movable, &places, &mut left));
+        }
         for (order, command) in commands.iter_mut().enumerate() {
             command.order = u32::from(order > 0 && command.method == Method::Emptiness);
         }
@@ -217,85 +241,5 @@ impl<'c, 'a> Economic<'c, 'a> {
             some
         });
         empty
-    }
-
-    /// Why `candidate` goes whatever it costs: it is drifted, or its life ends before a new node could start (W-22).
-    fn forced(&self, candidate: &Candidate<'_>) -> Option<DisruptionReason> {
-        if candidate.pool.replicas.is_some() {
-            return None;
-        }
-        if drifted_since(candidate.claim).is_some() {
-            return Some(DisruptionReason::Drifted);
-        }
-        let start = self.cluster.snapshot.options.node_start_time;
-        let end = candidate.claim.created?.plus(candidate.claim.expire_after?);
-        (self.cluster.now < end && self.cluster.now.plus(start) >= end)
-            .then_some(DisruptionReason::Expired)
-    }
-
-    /// Nodes that go whatever it costs: empty ones first, then those that drifted first.
-    fn all_forced(&self) -> Vec<Candidate<'a>> {
-        let mut drifted: Vec<(crate::base::time::Timestamp, Candidate<'a>)> = self
-            .candidates(Class::Eventual)
-            .into_iter()
-            .filter(|c| self.forced(c).is_some())
-            .map(|c| (drifted_since(c.claim).unwrap_or(self.cluster.now), c))
-            .collect();
-        drifted.sort_by(|a, b| {
-            (!a.1.pods.is_empty(), a.0, a.1.node).cmp(&(!b.1.pods.is_empty(), b.0, b.1.node))
-        });
-        drifted
-            .into_iter()
-            .map(|(_, candidate)| candidate)
-            .collect()
-    }
-
-    /// Takes drifted nodes away as far as budgets go and places exist (D-90): those that went, and those whose pods have no
-    /// other place.
-    fn drift<'d>(
-        &self,
-        world: &mut World<'c>,
-        drifted: &'d [Candidate<'a>],
-        destinations: &[Slot],
-        taken: &mut [u32],
-    ) -> (Vec<&'d Candidate<'a>>, Vec<Slot>) {
-        let mut left = self.budgets(DisruptionReason::Drifted, taken);
-        let mut gone = Vec::new();
-        let mut stuck = Vec::new();
-        for candidate in drifted {
-            let at = self.pool_at(candidate);
-            let slot = Slot::of(candidate.node);
-            let budgeted = self.forced(candidate) == Some(DisruptionReason::Drifted);
-            if (budgeted && left[at] == 0) || world.is_gone(slot) || destinations.contains(&slot) {
-                continue;
-            }
-            let Some(content) = candidate.content.as_ref() else {
-                stuck.push(slot);
-                continue;
-            };
-            let mark = world.mark();
-            world.remove(slot);
-            let open: Vec<Slot> = destinations
-                .iter()
-                .copied()
-                .chain(world.slots().skip(world.existing()))
-                .collect();
-            let mut places = Places::new(&self.packer, world, &open);
-            let allowed = Allowed {
-                new: true,
-                spot: true,
-                solver: None,
-                limit: None,
-            };
-            if self.packer.pack(world, content, &mut places, allowed) {
-                left[at] = left[at].saturating_sub(u32::from(budgeted));
-                taken[at] += 1;
-                gone.push(candidate);
-            } else {
-                world.undo(mark);
-                stuck.push(slot);
-            }
-        }
-        (gone, stuck)
     }
 }

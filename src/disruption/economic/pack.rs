@@ -134,6 +134,18 @@ impl Packer {
             .all(|(class, count)| floor.add(problem, *class, *count))
     }
 
+    /// What `content` costs at least: each resource at its least price per unit.
+    pub(super) fn floor_of(&self, problem: &Problem, content: &[(ClassId, u32)]) -> f64 {
+        let mut sums = vec![0.0; self.rates.len()];
+        for (class, count) in content {
+            let needs = problem.demand_of(*class).iter().zip(&self.rates);
+            for (sum, (need, rate)) in sums.iter_mut().zip(needs) {
+                *sum += as_float(*need) * rate * f64::from(*count);
+            }
+        }
+        sums.into_iter().fold(0.0, f64::max)
+    }
+
     /// Whether `option` is spot.
     #[must_use]
     pub fn is_spot(&self, option: OptionId) -> bool {
@@ -219,12 +231,14 @@ impl Packer {
     /// What the free room of `slot` is worth.
     #[must_use]
     pub fn free_worth(&self, world: &World<'_>, slot: Slot) -> f64 {
-        world
-            .room(slot)
-            .iter()
-            .zip(&self.rates)
-            .map(|(amount, rate)| as_float(*amount) * rate)
-            .sum()
+        self.worth_of_room(world.room(slot))
+    }
+
+    /// What so much of each resource is worth.
+    #[must_use]
+    pub fn worth_of_room(&self, room: &[i64]) -> f64 {
+        let amounts = room.iter().zip(&self.rates);
+        amounts.map(|(amount, rate)| as_float(*amount) * rate).sum()
     }
 
     /// Puts pods of `class` on open slots, the one whose room is worth least of the first few that fit; what is left comes

@@ -40,11 +40,13 @@ impl Joined {
 }
 
 impl<'a> Economic<'_, 'a> {
-    /// The commands that lead to `world`, in which `leaving` are gone.
+    /// The commands that lead to `world`, in which `leaving` are gone. Slots before `own` and what is `reserved` are not
+    /// theirs.
     pub(super) fn parts(
         &self,
         world: &World<'_>,
         leaving: &[&Candidate<'a>],
+        own: usize,
         reserved: &Reserved,
     ) -> Vec<Command> {
         let mut owner: FastMap<u32, usize> = FastMap::default();
@@ -57,7 +59,7 @@ impl<'a> Economic<'_, 'a> {
         let rules = self.cluster.what.between.rules.len();
         let bought: Vec<Slot> = world
             .slots()
-            .skip(world.existing())
+            .skip(own)
             .filter(|slot| !world.is_gone(*slot))
             .collect();
         let mut sets = Joined::new(leaving.len() + bought.len() + rules);
@@ -229,7 +231,7 @@ impl<'a> Economic<'_, 'a> {
 }
 
 /// `content` without what was there before.
-fn less(content: &[(ClassId, u32)], before: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
+pub(super) fn less(content: &[(ClassId, u32)], before: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
     content
         .iter()
         .filter_map(|(class, count)| {

@@ -8,11 +8,18 @@ use crate::solver::whatif::{Slot, World};
 /// Up to how many slots all of them are looked at for every class.
 const FEW_SLOTS: usize = 256;
 
+/// What lies below this part of a float is below it whatever rounding did.
+const CLEARLY: f64 = 1.0 - 1e-9;
+
 /// Where pods of each class may go, the slots whose free room is worth least first. Lists grow as they are asked for, and
 /// are never shorter than what fits: room on a slot only shrinks while they live.
 #[derive(Debug, Clone)]
 pub struct Places {
     order: Vec<Slot>,
+    /// What the room of the first of these was worth when they were sorted, in their order.
+    worths: Vec<f64>,
+    /// By class: what its requests are worth by the same measure. Less room than that is too little.
+    needs: Vec<f64>,
     lists: Vec<List>,
     /// How often slots were added, and so how often something changed for good.
     changes: u32,
@@ -36,9 +43,13 @@ impl Places {
             .map(|slot| (packer.free_worth(world, *slot), *slot))
             .collect();
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+        let problem = world.problem();
+        let need = |class| packer.worth_of_room(problem.demand_of(class)) * CLEARLY;
         Self {
+            worths: order.iter().map(|(worth, _)| *worth).collect(),
+            needs: problem.classes.ids().map(need).collect(),
             order: order.into_iter().map(|(_, slot)| slot).collect(),
-            lists: vec![List::default(); world.problem().classes.len()],
+            lists: vec![List::default(); problem.classes.len()],
             changes: 0,
         }
     }
@@ -68,6 +79,10 @@ impl Places {
         let demand = problem.demand_of(class);
         let steady = world.counts().is_steady(class);
         let list = &mut self.lists[class.at()];
+        if list.next == 0 {
+            let need = self.needs[class.at()];
+            list.next = self.worths.partition_point(|worth| *worth < need);
+        }
         while let Some(slot) = self.order.get(list.next).copied() {
             list.next += 1;
             // A slot that is gone for this trial only counts with the room it had.

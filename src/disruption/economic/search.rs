@@ -24,6 +24,9 @@ const SEED: u64 = 0x7e7a;
 /// Up to how many nodes a cluster is small.
 const SMALL: usize = 64;
 
+/// What part of the most that can be saved is enough in a large cluster.
+const ENOUGH: f64 = 0.8;
+
 /// A block of nodes is broken only where that saves more than this part of what it costs (H-55).
 const BLOCK_PART: i128 = 4;
 
@@ -109,8 +112,19 @@ pub struct State<'c> {
     /// The cluster as planned.
     pub world: World<'c>,
     /// Disruptions that each pool still allows, by position in the snapshot's pools.
-    budgets: Vec<u32>,
+    pub budgets: Vec<u32>,
     total: Objective,
+}
+
+impl State<'_> {
+    /// The one that is worth more; `self` of equals.
+    fn better(self, other: Self) -> Self {
+        if other.total < self.total {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 /// Searches one cluster.
@@ -126,12 +140,15 @@ pub struct Search<'s, 'c, 'a> {
     pools: Vec<usize>,
     /// Existing nodes that take pods.
     destinations: Vec<Slot>,
+    /// How many slots there are that were not bought for what is searched here.
+    own: usize,
     rates: Rates,
     work: Work,
 }
 
 impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
-    /// A search among `candidates`; `destinations` are the existing nodes that may take pods.
+    /// A search among `candidates`; `destinations` are the existing nodes that may take pods. Slots from `own` on may be
+    /// filled and changed.
     #[must_use]
     pub fn new(
         cluster: &'c Cluster<'a>,
@@ -139,6 +156,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         companies: &'s Companies,
         candidates: &'s [Candidate<'a>],
         destinations: Vec<Slot>,
+        own: usize,
     ) -> Self {
         let mut at_node = vec![None; cluster.views.nodes.len()];
         for (at, candidate) in candidates.iter().enumerate() {
@@ -156,6 +174,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             pools: candidates.iter().map(pool_at).collect(),
             at_node,
             destinations,
+            own,
             rates: Rates::of(&cluster.snapshot.options),
             work: Work::of(cluster.snapshot.options.effort, pods),
             cluster,
@@ -176,9 +195,19 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         let units = self.units(&start);
         // In a small cluster every start is searched to the end, in a large one the best of them.
         let small = units.len() <= SMALL;
-        let mut best = start.clone();
-        self.improve(&mut best, small);
-        let mut sizes = vec![units.len()];
+        let anew = self.packed_anew(&start, &units, small);
+        let enough = anew
+            .as_ref()
+            .filter(|state| !small && self.is_enough(&start, state, &units));
+        let mut best = match enough {
+            Some(state) => state.clone(),
+            None => {
+                let mut best = start.clone();
+                self.improve(&mut best, small);
+                anew.into_iter().fold(best, State::better)
+            }
+        };
+        let mut sizes = Vec::new();
         if units.len() > 4 && (small || self.rates.eviction > 0) {
             sizes.push(units.len() / 2);
         }
@@ -186,35 +215,63 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             sizes.push(units.len() * 3 / 4);
         }
         for size in sizes {
-            let mut other = start.clone();
-            let mut group = self.within_budgets(&other, &units[..size]);
-            self.leave_parts_of_gangs(&mut group);
-            if group.len() < 2 {
-                continue;
-            }
-            let allowed = Allowed {
-                new: true,
-                spot: self.spot_fits(&other, &group),
-                solver: Some(self.work.solver),
-                limit: None,
-            };
-            let mut open = self.open(&other);
-            let mut going = group.clone();
-            going.sort_unstable();
-            open.retain(|slot| going.binary_search(slot).is_err());
-            let mut places = Places::new(self.packer, &other.world, &open);
-            if self.attempt(&mut other, &group, &mut places, allowed, true) {
-                self.improve(&mut other, small);
-                if other.total < best.total {
-                    best = other;
-                }
-            }
+            let other = self.packed_anew(&start, &units[..size], small);
+            best = other.into_iter().fold(best, State::better);
         }
         if !small {
             let mut places = self.places(&best);
             self.groups(&mut best, &mut places);
         }
         best
+    }
+
+    /// `start` with all of `units` that may go packed anew together, and improved.
+    fn packed_anew(&self, start: &State<'c>, units: &[Slot], small: bool) -> Option<State<'c>> {
+        let mut state = start.clone();
+        let mut group = self.within_budgets(start, units);
+        self.leave_parts_of_gangs(&mut group);
+        if group.len() < 2 {
+            return None;
+        }
+        let allowed = Allowed {
+            new: true,
+            spot: self.spot_fits(start, &group),
+            solver: Some(self.work.solver),
+            limit: None,
+        };
+        let mut open = self.open(start);
+        let mut going = group.clone();
+        going.sort_unstable();
+        open.retain(|slot| going.binary_search(slot).is_err());
+        let mut places = Places::new(self.packer, &start.world, &open);
+        if !self.attempt(&mut state, &group, &mut places, allowed, true) {
+            return None;
+        }
+        self.improve(&mut state, small);
+        Some(state)
+    }
+
+    /// Whether so much of what could be saved at all is saved by packing `units` anew that going from node to node, which
+    /// ends further from the least price, is not worth its time. Evictions must cost nothing for that.
+    fn is_enough(&self, start: &State<'c>, anew: &State<'c>, units: &[Slot]) -> bool {
+        if self.rates.eviction > 0 || self.rates.restart > 0 {
+            return false;
+        }
+        let mut content = Vec::new();
+        let mut before = 0.0;
+        for slot in units {
+            before += self.price(start, *slot).as_f64();
+            self.content(start, *slot, &mut content);
+        }
+        let stay = units.iter().filter(|slot| !anew.world.is_gone(**slot));
+        let bought = anew.world.slots().skip(start.world.slots().count());
+        let bought = bought.filter(|slot| !anew.world.is_gone(*slot));
+        let after: f64 = (stay.map(|slot| self.price(start, *slot)))
+            .chain(bought.map(|slot| self.price(anew, slot)))
+            .map(Price::as_f64)
+            .sum();
+        let floor = self.packer.floor_of(start.world.problem(), &content);
+        before - after >= ENOUGH * (before - floor)
     }
 
     fn improve(&self, state: &mut State<'c>, thoroughly: bool) {
@@ -269,7 +326,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             .filter(|slot| !state.world.is_gone(*slot))
         {
             let mut content = Vec::new();
-            let movable = state.world.bought(slot).is_some() || self.candidate(slot).is_some();
+            let movable = slot.at() >= self.own || self.candidate(slot).is_some();
             if !movable || !self.content(state, slot, &mut content) {
                 continue;
             }
@@ -312,7 +369,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
 
     /// Slots with room for anything at all.
     fn open(&self, state: &State<'c>) -> Vec<Slot> {
-        let bought = state.world.slots().skip(state.world.existing());
+        let bought = state.world.slots().skip(self.own);
         self.destinations
             .iter()
             .copied()

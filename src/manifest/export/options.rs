@@ -26,7 +26,8 @@ pub(super) fn options(options: &Options) -> Value {
         .with("ReservedCapacity", gates.reserved_capacity)
         .with("StaticCapacity", gates.static_capacity)
         .with("NodeOverlay", gates.node_overlay)
-        .with("CapacityBuffer", gates.capacity_buffer);
+        .with("CapacityBuffer", gates.capacity_buffer)
+        .with("NodeRepair", gates.node_repair);
     let object = Object::default()
         .with("apiVersion", "tetrapod/v1alpha1")
         .with("kind", "Options")
@@ -44,6 +45,9 @@ pub(super) fn options(options: &Options) -> Value {
         .with("evictionCost", price(options.eviction_cost))
         .with("nodeStartTime", shown(options.node_start_time))
         .with("gangRestartCost", price(options.gang_restart_cost))
+        .with("repairAfter", shown(options.repair_after))
+        .with("repairDeadline", shown(options.repair_deadline))
+        .with("podMoves", options.pod_moves)
         .with("forecast", forecast(options))
         .with("allowSpot", options.allow_spot)
         .with("allowArm64", options.allow_arm64);

@@ -57,6 +57,7 @@ impl Bought {
 enum Step {
     Place(Slot, ClassId, u32, StateId),
     Remove(Slot),
+    Lift(Slot, ClassId),
     Buy,
     Swap(Slot, Bought),
 }
@@ -184,6 +185,7 @@ impl<'p> World<'p> {
                     self.unplace(slot, class, count, state);
                 }
                 Some(Step::Remove(slot)) => self.bring_back(slot),
+                Some(Step::Lift(slot, class)) => self.give_room(slot, class, -1),
                 Some(Step::Buy) => {
                     if let Some(bought) = self.bought.pop() {
                         self.give(bought.option, 1);
@@ -318,6 +320,25 @@ impl<'p> World<'p> {
         }
         self.count(slot, class, pods, true);
         self.log.push(Step::Place(slot, class, pods, before));
+    }
+
+    /// Takes one pod of `class` that ran on `slot` before off its node, which stays. For pods without rules between pods
+    /// only: what is counted of the others stands on the node as a whole.
+    pub fn lift(&mut self, slot: Slot, class: ClassId) {
+        debug_assert!(
+            self.counts.is_plain(class),
+            "rules count the node as a whole"
+        );
+        self.give_room(slot, class, 1);
+        self.log.push(Step::Lift(slot, class));
+    }
+
+    fn give_room(&mut self, slot: Slot, class: ClassId, times: i64) {
+        let dims = self.problem.dims;
+        let room = &mut self.rooms[slot.at() * dims..][..dims];
+        for (left, need) in room.iter_mut().zip(self.problem.demand_of(class)) {
+            *left += need * times;
+        }
     }
 
     fn count(&mut self, slot: Slot, class: ClassId, pods: u32, enter: bool) {

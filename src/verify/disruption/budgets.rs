@@ -60,7 +60,8 @@ fn census(snapshot: &Snapshot, pool: &NodePool) -> (i64, i64) {
         if counts {
             nodes += 1;
             let ready = Condition::is_true(&node.conditions, "Ready") != Some(false);
-            down += i64::from(!ready || claim.deleted.is_some());
+            let sick = super::health::is_given_up(node);
+            down += i64::from(!ready || sick || claim.deleted.is_some());
         }
     }
     (nodes, down)

@@ -12,7 +12,7 @@ use crate::model::pod::Pod;
 use crate::model::policy::{IntOrPercent, PodDisruptionBudget};
 use crate::model::resources::Name;
 use crate::model::taint::{Taint, TaintEffect};
-use crate::plan::command::{Command, DisruptionReason};
+use crate::plan::command::{Command, DisruptionReason, Move};
 
 const ANNOTATION: &str = "karpenter.sh/do-not-disrupt";
 
@@ -42,7 +42,9 @@ pub(super) fn of(snapshot: &Snapshot, node: &Node, reason: DisruptionReason) -> 
     if claim.deleted.is_some() || terminating {
         all.push(format!("{name} is being deleted"));
     }
-    if node.annotations.get(ANNOTATION) == Some("true") {
+    all.extend(super::health::of(snapshot, node, reason));
+    let repair = reason == DisruptionReason::Unhealthy;
+    if !repair && node.annotations.get(ANNOTATION) == Some("true") {
         all.push(format!("{name} is annotated do-not-disrupt"));
     }
     let eventual = reason == DisruptionReason::Drifted && claim.termination_grace_period.is_some();
@@ -151,6 +153,34 @@ fn held_by_pdb(snapshot: &Snapshot, pod: &Pod) -> Option<String> {
     }
 }
 
+/// What stands against moving single pods of nodes that stay (W-5).
+pub(super) fn check_moves(
+    snapshot: &Snapshot,
+    command: &Command,
+    going: &BTreeMap<&str, &Command>,
+) -> Vec<String> {
+    let mut all = Vec::new();
+    if !command.moves.is_empty() && !snapshot.options.pod_moves {
+        all.push("moving single pods is not allowed".to_owned());
+    }
+    for single in &command.moves {
+        let named = |pod: &&Pod| pod.key() == single.pod.as_ref();
+        let pod = snapshot.pods.iter().find(named);
+        let Some(pod) = pod.filter(|pod| pod.node_name.as_ref() == Some(&single.from)) else {
+            all.push(format!("{} is not on {}", single.pod, single.from));
+            continue;
+        };
+        if going.contains_key(single.from.as_ref()) {
+            all.push(format!("{} goes with its node anyway", single.pod));
+        }
+        if !needs_place(pod) || is_annotated(snapshot, pod) {
+            all.push(format!("{} may not be moved", single.pod));
+        }
+        all.extend(held_by_pdb(snapshot, pod));
+    }
+    all
+}
+
 /// Each pod that a drain evicts is in one wave, and no wave has more pods of a PodDisruptionBudget than it allows.
 pub(super) fn check_waves(snapshot: &Snapshot, command: &Command) -> Vec<String> {
     let mut all = Vec::new();
@@ -159,9 +189,9 @@ pub(super) fn check_waves(snapshot: &Snapshot, command: &Command) -> Vec<String>
         .pods
         .iter()
         .filter(|pod| {
-            pod.node_name
-                .as_ref()
-                .is_some_and(|node| going.contains(node))
+            let steps = |single: &Move| pod.key() == single.pod.as_ref();
+            let goes = |node: &Name| going.contains(node);
+            pod.node_name.as_ref().is_some_and(goes) || command.moves.iter().any(steps)
         })
         .filter(|pod| needs_place(pod))
         .map(|pod| (pod.key(), pod))
@@ -191,6 +221,10 @@ pub(super) fn check_waves(snapshot: &Snapshot, command: &Command) -> Vec<String>
                 ));
             }
         }
+    }
+    // Repair drains by force (D-102): nobody is asked, and nobody has to stand in line.
+    if command.reason == DisruptionReason::Unhealthy && command.waves.is_empty() {
+        return all;
     }
     let forced = command.reason == DisruptionReason::Drifted;
     for (name, pod) in &moved {

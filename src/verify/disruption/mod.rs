@@ -6,6 +6,8 @@
 //! whether prices add up and something is saved. It shares no code with the planners.
 
 mod budgets;
+mod gangs;
+mod health;
 mod holds;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +17,7 @@ use serde::Serialize;
 use super::Verdict;
 use crate::model::cluster::Snapshot;
 use crate::model::label;
-use crate::model::node::Node;
+use crate::model::node::{Condition, Node};
 use crate::model::node_claim::NodeClaim;
 use crate::model::pod::{Pod, PodPhase};
 use crate::model::price::Price;
@@ -30,7 +32,7 @@ use crate::plan::{ExistingPlacement, Plan, Unschedulable, decode};
 pub enum Fault {
     /// A candidate does not exist, or occurs twice.
     Candidate,
-    /// A candidate may not be disrupted (D-6..D-12).
+    /// A candidate may not be disrupted (D-6..D-12), or a pod not be moved alone (W-5).
     Held,
     /// A pool's budget does not let so many nodes go (D-27).
     Budget,
@@ -40,8 +42,11 @@ pub enum Fault {
     Pod,
     /// The places are not valid: what `verify` says of them.
     Placement,
-    /// A managed node that takes pods is not initialized (D-43).
+    /// A node that takes pods goes itself, is not initialized though managed (D-43), or is sick (H-45).
     Destination,
+    /// Part of a running gang is moved and part of it stays, or one that requires a topology domain is moved to save
+    /// (W-21, H-55).
+    Gang,
     /// Prices do not add up.
     Price,
     /// Nothing is saved by a command whose reason is saving (D-53).
@@ -105,7 +110,22 @@ pub fn verify_commands(snapshot: &Snapshot, commands: &[Command]) -> CommandVerd
                 found(Fault::Held, message);
             }
         }
+        let drifted = |name: &Name| {
+            let node = snapshot.nodes.iter().find(|node| node.name == *name);
+            let claim = node.and_then(|node| holds::claim_of(snapshot, node));
+            claim.is_some_and(|c| Condition::is_true(&c.conditions, "Drifted") == Some(true))
+        };
+        if command.reason == DisruptionReason::Drifted
+            && !command.candidates.iter().any(|c| drifted(&c.node))
+        {
+            found(Fault::Held, "none of the nodes is drifted".to_owned());
+        }
         check_prices(snapshot, command, &mut found);
+    }
+    for command in commands {
+        for message in holds::check_moves(snapshot, command, &going) {
+            found(Fault::Held, message);
+        }
     }
     for message in budgets::check(snapshot, commands) {
         found(Fault::Budget, message);
@@ -114,6 +134,9 @@ pub fn verify_commands(snapshot: &Snapshot, commands: &[Command]) -> CommandVerd
         for message in holds::check_waves(snapshot, command) {
             found(Fault::Waves, message);
         }
+    }
+    for message in gangs::check(snapshot, commands) {
+        found(Fault::Gang, message);
     }
     let (left, plan) = aftermath(snapshot, commands, &going, &mut found);
     check_destinations(snapshot, &plan, &going, &mut found);
@@ -152,8 +175,14 @@ fn aftermath(
     left.pods
         .retain(|pod| !goes(pod.node_name.as_ref()) || needs_place(pod));
     let mut evicted: BTreeSet<Name> = BTreeSet::new();
+    let stepping: BTreeMap<&Name, &Name> = commands
+        .iter()
+        .flat_map(|command| command.moves.iter().map(|m| (&m.pod, &m.from)))
+        .collect();
     for pod in &mut left.pods {
-        if goes(pod.node_name.as_ref()) {
+        let from = stepping.get(&Name::from(pod.key())).copied();
+        let steps = from.is_some() && pod.node_name.as_ref() == from;
+        if steps || goes(pod.node_name.as_ref()) {
             evicted.insert(Name::from(pod.key()));
             pod.node_name = None;
             pod.phase = PodPhase::Pending;
@@ -168,6 +197,10 @@ fn aftermath(
         for placement in &command.existing_nodes {
             let pods = existing.entry(Name::clone(&placement.node)).or_default();
             pods.extend(placement.pods.iter().cloned());
+        }
+        for single in &command.moves {
+            let pods = existing.entry(Name::clone(&single.to)).or_default();
+            pods.push(Name::clone(&single.pod));
         }
     }
     for (node, pods) in existing {
@@ -253,6 +286,12 @@ fn check_destinations(
             .find(|node| node.name == placement.node);
         let managed = node.is_some_and(|node| holds::claim_of(snapshot, node).is_some());
         let ready = node.is_some_and(|n| n.labels.get(label::INITIALIZED) == Some("true"));
+        if node.is_some_and(health::is_given_up) {
+            found(
+                Fault::Destination,
+                format!("{name} takes pods and is to be replaced or rebooted"),
+            );
+        }
         if managed && !ready {
             found(
                 Fault::Destination,

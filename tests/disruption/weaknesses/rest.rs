@@ -8,11 +8,7 @@ use tetrapod::model::node_pool::{Budget, ConsolidationPolicy};
 use tetrapod::model::options::Forecast;
 
 /// Rows that no case of this file shows, and where they are settled.
-const ELSEWHERE: [(&str, &str); 3] = [
-    (
-        "W-5",
-        "not built: pods of nodes that stay do not move; a limit that DESIGN.md names",
-    ),
+const ELSEWHERE: [(&str, &str); 2] = [
     (
         "W-24",
         "the queue leaves nodes of failed commands alone, longer each time: tests/disruption/queue.rs",
@@ -310,6 +306,13 @@ fn drift_is_found_in_the_snapshot() {
     let group = "sagemaker.amazonaws.com/instance-group-name";
     snapshot.nodes[0].labels.set(group, "taken-away");
     assert_eq!(found(&snapshot), Some(drift::Drift::InstanceGroup), "H-13");
+    let unmarked = consolidate(&snapshot, &EconomicPolicy);
+    assert_eq!(
+        methods(&unmarked.commands),
+        [Method::Drift],
+        "nobody marked it"
+    );
+    assert!(verify_commands(&drift::complete(&snapshot), &unmarked.commands).valid);
     drift::mark(&mut snapshot);
     let condition = snapshot.node_claims[0].conditions.last().unwrap();
     assert_eq!(condition.reason.as_ref(), "InstanceGroupDrifted");

