@@ -188,12 +188,6 @@ impl<'c, 'a> Assessor<'c, 'a> {
         if view.deleting || terminating == Some(true) {
             return Err(hold(Code::NodeUnavailable, "it is being deleted already"));
         }
-        if view.unhealthy {
-            return Err(hold(
-                Code::NodeUnavailable,
-                "HyperPod is about to replace or reboot it, and is left to do so (H-45)",
-            ));
-        }
         if !view.initialized {
             return Err(hold(Code::NotInitialized, "it is not initialized yet"));
         }
