@@ -374,9 +374,10 @@ impl<'d, 'a> Decoder<'d, 'a> {
         let mut listed = within.clone();
         self.add_for_min_values(chosen, &holding, &places, &mut listed);
         let cheaper_first = self.shelf.by_price(pool).iter().copied();
-        let fallbacks: Vec<OptionId> = cheaper_first
+        let fallbacks = cheaper_first
             .filter(|option| *option != chosen && allowed.binary_search(option).is_ok())
             .take(MAX_FALLBACKS)
+            .map(|option| self.offering(option))
             .collect();
 
         let mut requests = ResourceList::new();
@@ -416,10 +417,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
             instance_group: cheapest.instance_group.clone(),
             cheapest,
             requests,
-            fallbacks: fallbacks
-                .into_iter()
-                .map(|option| self.offering(option))
-                .collect(),
+            fallbacks,
             min_values_relaxed: relaxed,
         }
     }
@@ -444,11 +442,10 @@ impl<'d, 'a> Decoder<'d, 'a> {
         let cheaper = |option: &OptionId| {
             self.shelf.inside(places, *option) && by_price(problem, *option, chosen).is_lt()
         };
-        let options = problem.pools[pool].options.iter();
-        let undercut: BTreeSet<_> = options
-            .filter(cheaper)
-            .map(|option| self.shelf.type_of(option))
-            .collect();
+        let mut undercut = BTreeSet::new();
+        for option in problem.pools[pool].options.iter().filter(cheaper) {
+            undercut.insert(self.shelf.type_of(option));
+        }
         let further = holding
             .iter()
             .filter(|option| by_price(problem, chosen, *option) != Ordering::Greater)

@@ -5,6 +5,9 @@
 //! W-4, W-7); and the wasteful part of the cluster in one go, packed by the solver. What the horizon is worth, what an
 //! eviction costs and what starting a node costs is in the objective (M-21), so the same search serves all of them.
 
+mod anew;
+mod spot;
+
 use super::gangs::Companies;
 use super::pack::{Allowed, Packer};
 use super::places::Places;
@@ -23,9 +26,6 @@ const SEED: u64 = 0x7e7a;
 
 /// Up to how many nodes a cluster is small.
 const SMALL: usize = 64;
-
-/// What part of the most that can be saved is enough in a large cluster.
-const ENOUGH: f64 = 0.8;
 
 /// A block of nodes is broken only where that saves more than this part of what it costs (H-55).
 const BLOCK_PART: i128 = 4;
@@ -225,55 +225,6 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         best
     }
 
-    /// `start` with all of `units` that may go packed anew together, and improved.
-    fn packed_anew(&self, start: &State<'c>, units: &[Slot], small: bool) -> Option<State<'c>> {
-        let mut state = start.clone();
-        let mut group = self.within_budgets(start, units);
-        self.leave_parts_of_gangs(&mut group);
-        if group.len() < 2 {
-            return None;
-        }
-        let allowed = Allowed {
-            new: true,
-            spot: self.spot_fits(start, &group),
-            solver: Some(self.work.solver),
-            limit: None,
-        };
-        let mut open = self.open(start);
-        let mut going = group.clone();
-        going.sort_unstable();
-        open.retain(|slot| going.binary_search(slot).is_err());
-        let mut places = Places::new(self.packer, &start.world, &open);
-        if !self.attempt(&mut state, &group, &mut places, allowed, true) {
-            return None;
-        }
-        self.improve(&mut state, small);
-        Some(state)
-    }
-
-    /// Whether so much of what could be saved at all is saved by packing `units` anew that going from node to node, which
-    /// ends further from the least price, is not worth its time. Evictions must cost nothing for that.
-    fn is_enough(&self, start: &State<'c>, anew: &State<'c>, units: &[Slot]) -> bool {
-        if self.rates.eviction > 0 || self.rates.restart > 0 {
-            return false;
-        }
-        let mut content = Vec::new();
-        let mut before = 0.0;
-        for slot in units {
-            before += self.price(start, *slot).as_f64();
-            self.content(start, *slot, &mut content);
-        }
-        let stay = units.iter().filter(|slot| !anew.world.is_gone(**slot));
-        let bought = anew.world.slots().skip(start.world.slots().count());
-        let bought = bought.filter(|slot| !anew.world.is_gone(*slot));
-        let after: f64 = (stay.map(|slot| self.price(start, *slot)))
-            .chain(bought.map(|slot| self.price(anew, slot)))
-            .map(Price::as_f64)
-            .sum();
-        let floor = self.packer.floor_of(start.world.problem(), &content);
-        before - after >= ENOUGH * (before - floor)
-    }
-
     fn improve(&self, state: &mut State<'c>, thoroughly: bool) {
         let mut places = self.places(state);
         for new in [false, true] {
@@ -378,59 +329,6 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 !state.world.is_gone(*slot) && state.world.room(*slot).iter().any(|left| *left > 0)
             })
             .collect()
-    }
-
-    /// D-57..D-59: spot nodes alone are replaced by spot nodes only where that is allowed, and with enough cheaper types.
-    fn spot_fits(&self, state: &State<'c>, group: &[Slot]) -> bool {
-        let options = &self.cluster.snapshot.options;
-        let on_spot = |slot: &Slot| {
-            self.candidate(*slot)
-                .is_some_and(|c| c.capacity_type == Some(CapacityType::Spot))
-        };
-        if group.iter().any(|slot| !on_spot(slot)) {
-            // A bought node stands for whatever it replaced.
-            return true;
-        }
-        if !options.feature_gates.spot_to_spot_consolidation {
-            return false;
-        }
-        if group.len() > 1 {
-            return true;
-        }
-        let Some(slot) = group.first().copied() else {
-            return false;
-        };
-        let mut content = Vec::new();
-        self.content(state, slot, &mut content)
-            && self.cheaper_spot_types(state, slot, &content)
-                >= options.spot_to_spot_min_types as usize
-    }
-
-    fn cheaper_spot_types(
-        &self,
-        state: &State<'c>,
-        slot: Slot,
-        content: &[(ClassId, u32)],
-    ) -> usize {
-        let problem = state.world.problem();
-        let price = self.price(state, slot);
-        let mut total = Vec::new();
-        crate::solver::holds::total_demand(problem, content, &mut total);
-        let mut pairs: Vec<_> = problem
-            .options
-            .enumerate()
-            .filter(|(id, row)| {
-                self.packer.is_spot(*id)
-                    && row.price.is_some_and(|held| held < price)
-                    && crate::problem::fits(&total, problem.room_of(row.room))
-                    && content
-                        .iter()
-                        .all(|(class, _)| problem.options_of(*class).contains(*id))
-            })
-            .map(|(_, row)| row.pair)
-            .collect();
-        pairs.dedup();
-        pairs.len()
     }
 
     /// Takes `group` away and finds places for its pods; kept if it pays, or in any case when `forced`.

@@ -1,0 +1,62 @@
+//! A cluster packed anew in one go, as a start for the search.
+
+use super::{Allowed, Places, Price, Search, Slot, State};
+
+/// What part of the most that can be saved is enough in a large cluster.
+const ENOUGH: f64 = 0.8;
+
+impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
+    /// `start` with all of `units` that may go packed anew together, and improved.
+    pub(super) fn packed_anew(
+        &self,
+        start: &State<'c>,
+        units: &[Slot],
+        small: bool,
+    ) -> Option<State<'c>> {
+        let mut state = start.clone();
+        let mut group = self.within_budgets(start, units);
+        self.leave_parts_of_gangs(&mut group);
+        if group.len() < 2 {
+            return None;
+        }
+        let allowed = Allowed {
+            new: true,
+            spot: self.spot_fits(start, &group),
+            solver: Some(self.work.solver),
+            limit: None,
+        };
+        let mut open = self.open(start);
+        let mut going = group.clone();
+        going.sort_unstable();
+        open.retain(|slot| going.binary_search(slot).is_err());
+        let mut places = Places::new(self.packer, &start.world, &open);
+        if !self.attempt(&mut state, &group, &mut places, allowed, true) {
+            return None;
+        }
+        self.improve(&mut state, small);
+        Some(state)
+    }
+
+    /// Whether so much of what could be saved at all is saved by packing `units` anew that going from node to node, which
+    /// ends further from the least price, is not worth its time. Evictions must cost nothing for that.
+    pub(super) fn is_enough(&self, start: &State<'c>, anew: &State<'c>, units: &[Slot]) -> bool {
+        if self.rates.eviction > 0 || self.rates.restart > 0 {
+            return false;
+        }
+        let mut content = Vec::new();
+        let mut before = 0.0;
+        for slot in units {
+            before += self.price(start, *slot).as_f64();
+            self.content(start, *slot, &mut content);
+        }
+        let stay = units.iter().filter(|slot| !anew.world.is_gone(**slot));
+        let bought = anew.world.slots().skip(start.world.slots().count());
+        let bought = bought.filter(|slot| !anew.world.is_gone(*slot));
+        let after: f64 = (stay.map(|slot| self.price(start, *slot)))
+            .chain(bought.map(|slot| self.price(anew, slot)))
+            .map(Price::as_f64)
+            .sum();
+        let floor = self.packer.floor_of(start.world.problem(), &content);
+        before - after >= ENOUGH * (before - floor)
+    }
+}
