@@ -74,8 +74,8 @@ impl<'c, 'a> Dealer<'c, 'a> {
                 (0..cluster.what.class_of.len()).map(|at| u32::try_from(at).unwrap_or(u32::MAX))
             {
                 let deleting = node_of
-                    .get(&position)
-                    .map(|node| cluster.views.nodes[*node as usize].deleting);
+                    .get(position)
+                    .map(|node| cluster.views.nodes[node as usize].deleting);
                 if deleting != Some(false) && (deleting == Some(true)) == pass {
                     push(position);
                 }
@@ -105,8 +105,8 @@ impl<'c, 'a> Dealer<'c, 'a> {
     /// Whether the pod at `position` waits already, so that no command has to move it.
     #[must_use]
     pub fn waits(&self, position: u32) -> bool {
-        let node = self.cluster.views.node_use.node_of.get(&position);
-        node.is_none_or(|node| self.cluster.views.nodes[*node as usize].deleting)
+        let node = self.cluster.views.node_use.node_of.get(position);
+        node.is_none_or(|node| self.cluster.views.nodes[node as usize].deleting)
     }
 }
 

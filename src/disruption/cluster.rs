@@ -55,8 +55,8 @@ impl<'a> Cluster<'a> {
         let mut movable = vec![false; snapshot.pods.len()];
         for (position, pod) in snapshot.pods.iter().enumerate() {
             let number = u32::try_from(position).unwrap_or(u32::MAX);
-            if let Some(node) = views.node_use.node_of.get(&number) {
-                pods_on[*node as usize].push(number);
+            if let Some(node) = views.node_use.node_of.get(number) {
+                pods_on[node as usize].push(number);
                 movable[position] = is_reschedulable(pod);
             } else {
                 movable[position] = views.waits(number);

@@ -140,11 +140,11 @@ fn removal_order(views: &Views<'_>, live: Vec<&NodeClaim>) -> Vec<Name> {
     let mut on_node: FastMap<usize, Vec<&Pod>> = FastMap::default();
     for (position, pod) in views.snapshot.pods.iter().enumerate() {
         let position = u32::try_from(position).unwrap_or(u32::MAX);
-        let Some(at) = views.node_use.node_of.get(&position) else {
+        let Some(at) = views.node_use.node_of.get(position) else {
             continue;
         };
         if !pod.is_finished() && !pod.is_terminating() {
-            on_node.entry(*at as usize).or_default().push(pod);
+            on_node.entry(at as usize).or_default().push(pod);
         }
     }
     let none = Vec::new();

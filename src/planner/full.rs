@@ -411,7 +411,7 @@ fn compiled(snapshot: &Snapshot, capacity: &Capacity) -> Compiled {
         pod.node_name.is_some() && !pod.is_finished() && !pod.is_terminating() && !pod.is_daemon()
     };
     let views = Views::with_moving(snapshot, capacity.by_class(), counts);
-    let node_of = |at: usize| views.node_use.node_of.get(&number(at)).copied();
+    let node_of = |at: usize| views.node_use.node_of.get(number(at));
     let mut movable = vec![false; snapshot.pods.len()];
     let mut waiting = BTreeSet::new();
     for (at, pod) in snapshot.pods.iter().enumerate() {

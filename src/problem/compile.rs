@@ -97,8 +97,8 @@ impl<'a> Views<'a> {
             snapshot,
             |position| views.waits(position),
             |position| {
-                let at = views.node_use.node_of.get(&position)?;
-                Some(&views.nodes[*at as usize].labels)
+                let at = views.node_use.node_of.get(position)?;
+                Some(&views.nodes[at as usize].labels)
             },
         );
         views.attach = Attach::new(
@@ -125,11 +125,8 @@ impl<'a> Views<'a> {
             .pods
             .get(position as usize)
             .is_some_and(|pod| {
-                let node = self.node_use.node_of.get(&position);
-                waits(
-                    pod,
-                    node.is_some_and(|at| self.nodes[*at as usize].deleting),
-                )
+                let node = self.node_use.node_of.get(position);
+                waits(pod, node.is_some_and(|at| self.nodes[at as usize].deleting))
             })
             && self
                 .held
@@ -151,8 +148,8 @@ fn held(
     let mut held = Vec::new();
     for (position, pod) in snapshot.pods.iter().enumerate() {
         let position = u32::try_from(position).unwrap_or(u32::MAX);
-        let node = node_use.node_of.get(&position);
-        let leaving = node.is_some_and(|at| nodes[*at as usize].deleting);
+        let node = node_use.node_of.get(position);
+        let leaving = node.is_some_and(|at| nodes[at as usize].deleting);
         if leaving && waits(pod, true) {
             held.extend(protection.reason(pod).map(|why| (position, why)));
         }

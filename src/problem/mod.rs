@@ -175,6 +175,8 @@ pub struct LaunchOption {
     pub room: RoomId,
     /// Price per hour, if it is known.
     pub price: Option<Price>,
+    /// The same as a float for bounds; 0 if it is not known.
+    pub known_price: f64,
     /// What plans are compared by: the price, or for spot of unknown price the on-demand price of the same type; the
     /// node penalty comes on top elsewhere. `None` where nothing is known (M-9).
     pub estimate: Option<Price>,

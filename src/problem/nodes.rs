@@ -14,7 +14,7 @@ use crate::model::pod::{HostPort, Pod, PodSpec};
 use crate::model::resources::ResourceList;
 use crate::model::taint::Taint;
 use crate::view::daemons::Daemon;
-use crate::view::nodes::ExistingNode;
+use crate::view::nodes::{ExistingNode, NodeOf};
 
 /// What existing nodes hold.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct NodeUse {
     /// By position in the view: host ports in use or kept for DaemonSet pods.
     pub ports: Vec<Vec<HostPort>>,
     /// By position in the snapshot's pods: the view position of the node a pod is bound to, if that node exists.
-    pub node_of: FastMap<u32, u32>,
+    pub node_of: NodeOf,
 }
 
 /// Sums what bound pods and missing DaemonSet pods take. O(bound pods + nodes x DaemonSets).
@@ -39,7 +39,7 @@ pub fn node_use(snapshot: &Snapshot, view: &[ExistingNode<'_>], daemons: &[Daemo
     let mut result = NodeUse {
         used: vec![ResourceList::new(); view.len()],
         ports: vec![Vec::new(); view.len()],
-        node_of: FastMap::default(),
+        node_of: NodeOf::new(snapshot.pods.len()),
     };
     let mut known: FastMap<*const PodSpec, ResourceList> = FastMap::default();
     let mut present: Vec<Vec<bool>> = vec![Vec::new(); view.len()];
@@ -53,7 +53,7 @@ pub fn node_use(snapshot: &Snapshot, view: &[ExistingNode<'_>], daemons: &[Daemo
         };
         result
             .node_of
-            .insert(u32::try_from(position).unwrap_or(u32::MAX), at);
+            .bind(u32::try_from(position).unwrap_or(u32::MAX), at);
         if pod.is_finished() {
             continue;
         }

@@ -126,6 +126,12 @@ impl<'a> OptionTable<'a> {
                         room = Some(RoomId::new(table.rooms.len() - 1));
                     }
                     let estimate = estimate(instance_type, offering);
+                    let known_price = offering.price.map_or(0.0, Price::as_f64);
+                    let cost = if estimate == offering.price && estimate.is_some() {
+                        known_price
+                    } else {
+                        estimate.map_or(1.0, Price::as_f64)
+                    };
                     let place = table.place(offering);
                     let uses = ledger.uses(
                         at,
@@ -140,8 +146,9 @@ impl<'a> OptionTable<'a> {
                         offering: u32::try_from(number).unwrap_or(u32::MAX),
                         room: room.unwrap_or_else(|| RoomId::new(0)),
                         price: offering.price,
+                        known_price,
                         estimate,
-                        cost: estimate.map_or(1.0, Price::as_f64) + penalty,
+                        cost: cost + penalty,
                         uses,
                     });
                 }

@@ -10,28 +10,28 @@
 //!
 //! A label whose value a new node leaves open suits no liking and makes no domain: nobody knows its value yet.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+mod standing;
+mod stated;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::standing::Index;
+use self::stated::{Faces, Stated, Wish, prefers};
 use super::nodes::NodeUse;
 use super::options::OptionTable;
-use super::topology::domains::node_counts;
-use super::topology::rules::{Kind as RuleKind, Namespaces, Rule};
+use super::topology::rules::{Namespaces, Rule};
 use super::{ClassId, NodeId, OptionId};
 use crate::base::bitset::BitSet;
-use crate::base::hash::FastMap;
 use crate::base::index::{Ix as _, IxVec};
-use crate::model::affinity::WhenUnsatisfiable;
 use crate::model::cluster::Snapshot;
-use crate::model::label::{self, HOSTNAME, Labels, SelectorOperator};
+use crate::model::label::{self, HOSTNAME};
 use crate::model::options::PreferencePolicy;
-use crate::model::pod::{Pod, PodSpec};
+use crate::model::pod::Pod;
 use crate::model::price::Price;
 use crate::model::requirement::{Requirement, Requirements};
 use crate::model::resources::Name;
-use crate::model::taint::{Taint, TaintEffect, Toleration, untolerated};
+use crate::model::taint::{Taint, TaintEffect, untolerated};
 use crate::view::nodes::ExistingNode;
-use crate::view::pods::Term;
 use crate::view::pools::{NEW_HOST, NodeLabels, OFFERING_KEYS, absent_is_fine, offering_meets};
 
 /// Where pods of some kind would rather be.
@@ -160,47 +160,6 @@ pub struct Source<'s> {
     pub node_use: &'s NodeUse,
 }
 
-/// What makes likings equal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Wish {
-    Keep(Vec<Toleration>),
-    Near(Term, u32),
-}
-
-impl fmt::Display for Wish {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Keep(_) => write!(f, "no PreferNoSchedule taint that is not tolerated"),
-            Self::Near(term, _) => {
-                write!(f, "preferred node affinity")?;
-                let mut word = " to";
-                for asked in term.requirements.iter() {
-                    write!(f, "{word} {asked}")?;
-                    word = " and";
-                }
-                for field in &term.names {
-                    let values = field.values.join(", ");
-                    write!(f, "{word} {} {} [{values}]", field.key, field.operator)?;
-                    word = " and";
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-/// Whether `spec` states a preference.
-fn prefers(spec: &PodSpec) -> bool {
-    let affinity = &spec.affinity;
-    !affinity.node_preferred.is_empty()
-        || !affinity.pod_preferred.is_empty()
-        || !affinity.anti_preferred.is_empty()
-        || spec
-            .topology_spread
-            .iter()
-            .any(|c| c.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway)
-}
-
 fn is_soft(taint: &Taint) -> bool {
     taint.effect == TaintEffect::PreferNoSchedule
 }
@@ -222,22 +181,12 @@ impl Source<'_> {
             return None;
         }
 
-        // Faces: pods that share specification, labels and namespace.
-        let mut ids: FastMap<[usize; 3], u32> = FastMap::default();
-        let mut faces: Vec<&Pod> = Vec::new();
+        let mut faces = Faces::default();
         let of_pods: IxVec<ClassId, Vec<u32>> = pods
             .iter()
-            .map(|positions| {
-                let face = |position: &u32| {
-                    let pod = pod_at(position);
-                    *ids.entry(address(pod)).or_insert_with(|| {
-                        faces.push(pod);
-                        u32::try_from(faces.len() - 1).unwrap_or(u32::MAX)
-                    })
-                };
-                positions.iter().map(face).collect()
-            })
+            .map(|positions| positions.iter().map(|at| faces.of(pod_at(at))).collect())
             .collect();
+        let faces = faces.pods;
 
         let namespaces = Namespaces::new(self.snapshot);
         let stated: Vec<Stated> = faces
@@ -281,7 +230,7 @@ impl Source<'_> {
                 .map(|rule| format!("preferred {rule}"))
                 .collect(),
         };
-        let (rules, standing) = self.standing(&rules, &index, &keys, &numbered);
+        let (rules, standing) = standing::read(self, &rules, &index, &keys, &numbered);
         let preferences = Preferences {
             likings: wishes.iter().map(|wish| self.liking(wish)).collect(),
             rules,
@@ -399,96 +348,12 @@ impl Source<'_> {
             names,
         }
     }
-
-    /// The rules with what stands already. Pods count where kube-scheduler counts them: on every node that stays, for
-    /// spreads only where the node counts and the pod is not leaving (S-90).
-    fn standing(
-        &self,
-        rules: &[&Rule],
-        index: &Index<'_>,
-        keys: &[&Name],
-        numbered: &[Numbered<'_>],
-    ) -> (Vec<PodRule>, OnNodes) {
-        let mut list: Vec<PodRule> = rules
-            .iter()
-            .map(|rule| {
-                let key = keys.iter().position(|key| **key == rule.key);
-                PodRule {
-                    kind: match rule.kind {
-                        RuleKind::Spread { .. } => PodRuleKind::Spread,
-                        RuleKind::Affinity => PodRuleKind::Affinity,
-                        RuleKind::Anti => PodRuleKind::Anti,
-                    },
-                    key: key.and_then(|at| u32::try_from(at).ok()),
-                    max_skew: match rule.kind {
-                        RuleKind::Spread { max_skew, .. } => max_skew,
-                        RuleKind::Affinity | RuleKind::Anti => 0,
-                    },
-                    standing: vec![0; key.map_or(0, |at| numbered[at].names.len())],
-                }
-            })
-            .collect();
-        let mut on_nodes: OnNodes = BTreeMap::new();
-        if rules.is_empty() {
-            return (list, on_nodes);
-        }
-        let row_of: FastMap<u32, NodeId> =
-            self.rows.enumerate().map(|(id, at)| (*at, id)).collect();
-        let mut seen: FastMap<[usize; 2], Vec<u32>> = FastMap::default();
-        for (position, pod) in self.snapshot.pods.iter().enumerate() {
-            let position = u32::try_from(position).unwrap_or(u32::MAX);
-            let Some(at) = self.node_use.node_of.get(&position).copied() else {
-                continue;
-            };
-            let node = &self.view[at as usize];
-            if pod.is_finished() || node.deleting {
-                continue;
-            }
-            let [_, labels, namespace] = address(pod);
-            let members = seen
-                .entry([labels, namespace])
-                .or_insert_with(|| index.members(rules, &pod.namespace, &pod.labels));
-            for number in members.iter().copied() {
-                let rule = rules[number as usize];
-                let spread = matches!(rule.kind, RuleKind::Spread { .. });
-                if spread && (pod.is_terminating() || !node_counts(rule, node)) {
-                    continue;
-                }
-                let row = &mut list[number as usize];
-                if let Some(key) = row.key {
-                    let names = &numbered[key as usize].names;
-                    let value = node.labels.get(&rule.key).and_then(|v| names.get(v));
-                    if let Some(value) = value {
-                        row.standing[*value as usize] += 1;
-                    }
-                } else if rule.key.as_ref() == HOSTNAME
-                    && let Some(id) = row_of.get(&at)
-                {
-                    let held = on_nodes.entry(*id).or_default();
-                    match held.iter_mut().find(|(held, _)| *held == number) {
-                        Some((_, count)) => *count += 1,
-                        None => held.push((number, 1)),
-                    }
-                }
-            }
-        }
-        on_nodes.values_mut().for_each(|held| held.sort_unstable());
-        (list, on_nodes)
-    }
 }
 
 /// The values of a key with their names.
 struct Numbered<'n> {
     values: KeyValues,
     names: BTreeMap<&'n str, u32>,
-}
-
-fn address(pod: &Pod) -> [usize; 3] {
-    [
-        std::sync::Arc::as_ptr(&pod.spec).addr(),
-        std::sync::Arc::as_ptr(&pod.labels).addr(),
-        Name::as_ptr(&pod.namespace).cast::<u8>().addr(),
-    ]
 }
 
 /// The value of `key` on a node with `labels`, if it is decided.
@@ -510,111 +375,5 @@ fn surely_meets(labels: &NodeLabels, asked: &Requirement) -> bool {
         Some(value) => asked.has(value),
         None if labels.open.get(key).is_some() => false,
         None => absent_is_fine(asked),
-    }
-}
-
-/// What the pods of one face state.
-struct Stated {
-    wishes: BTreeSet<Wish>,
-    rules: BTreeMap<Rule, u32>,
-}
-
-impl Stated {
-    fn of(pod: &Pod, namespaces: &Namespaces, soft_taints: bool) -> Self {
-        let affinity = &pod.spec.affinity;
-        let mut weights: BTreeMap<Term, u32> = BTreeMap::new();
-        for term in &affinity.node_preferred {
-            let asked = &term.preference;
-            // An empty term is not a preference.
-            if asked.match_expressions.is_empty() && asked.match_fields.is_empty() {
-                continue;
-            }
-            let key = Term {
-                requirements: Requirements::from_specs(&asked.match_expressions),
-                names: asked.match_fields.clone(),
-            };
-            let held = weights.entry(key).or_default();
-            *held = held.saturating_add(term.weight);
-        }
-        let mut wishes: BTreeSet<Wish> = weights
-            .into_iter()
-            .filter(|(_, weight)| *weight > 0)
-            .map(|(term, weight)| Wish::Near(term, weight))
-            .collect();
-        if soft_taints {
-            let mut tolerations = pod.spec.tolerations.clone();
-            tolerations.sort();
-            tolerations.dedup();
-            wishes.insert(Wish::Keep(tolerations));
-        }
-        let mut rules: BTreeMap<Rule, u32> = BTreeMap::new();
-        let mut add = |rule: Rule, weight: u32| {
-            let held = rules.entry(rule).or_default();
-            *held = held.saturating_add(weight);
-        };
-        for (terms, kind) in [
-            (&affinity.pod_preferred, RuleKind::Affinity),
-            (&affinity.anti_preferred, RuleKind::Anti),
-        ] {
-            for term in terms.iter().filter(|term| term.weight > 0) {
-                let rule = namespaces.rule(kind.clone(), pod, &term.pod_affinity_term);
-                add(rule, term.weight);
-            }
-        }
-        for constraint in &pod.spec.topology_spread {
-            if constraint.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway {
-                add(Rule::spread(pod, constraint), 1);
-            }
-        }
-        Self { wishes, rules }
-    }
-}
-
-/// Rules by a label that the pods they speak of must have, so that a pod meets few of them.
-struct Index<'r> {
-    by_label: FastMap<(&'r str, &'r str), Vec<u32>>,
-    others: Vec<u32>,
-}
-
-impl<'r> Index<'r> {
-    fn new(rules: &[&'r Rule]) -> Self {
-        let mut index = Self {
-            by_label: FastMap::default(),
-            others: Vec::new(),
-        };
-        for (rule, number) in rules.iter().zip(0..) {
-            let expressions = rule
-                .scope
-                .iter()
-                .filter_map(|scope| scope.selector.as_ref())
-                .flat_map(|selector| &selector.expressions);
-            let mut exact = expressions
-                .filter(|e| e.operator == SelectorOperator::In)
-                .map(|e| (e.key.as_ref(), e.values.as_slice()))
-                .filter_map(|(key, values)| match values {
-                    [value] => Some((key, value.as_ref())),
-                    _ => None,
-                });
-            match exact.next() {
-                Some(pair) => index.by_label.entry(pair).or_default().push(number),
-                None => index.others.push(number),
-            }
-        }
-        index
-    }
-
-    /// The rules that speak of pods in `namespace` with `labels`, in order.
-    fn members(&self, rules: &[&Rule], namespace: &str, labels: &Labels) -> Vec<u32> {
-        let by_label = labels
-            .iter()
-            .filter_map(|(key, value)| self.by_label.get(&(key.as_ref(), value.as_ref())))
-            .flatten();
-        let mut members: Vec<u32> = by_label
-            .chain(&self.others)
-            .copied()
-            .filter(|rule| rules[*rule as usize].selects(namespace, labels))
-            .collect();
-        members.sort_unstable();
-        members
     }
 }

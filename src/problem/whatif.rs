@@ -468,7 +468,7 @@ fn standing(
     let mut known: FastMap<(usize, usize), Vec<usize>> = FastMap::default();
     for (position, pod) in views.snapshot.pods.iter().enumerate() {
         let position = u32::try_from(position).unwrap_or(u32::MAX);
-        let Some(at) = views.node_use.node_of.get(&position).copied() else {
+        let Some(at) = views.node_use.node_of.get(position) else {
             continue;
         };
         if pod.is_finished() || views.nodes[at as usize].deleting {

@@ -9,7 +9,7 @@
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::model::price::Price;
-use crate::problem::{ClassId, OptionId, Problem, SetId, fit_count, fits};
+use crate::problem::{ClassId, Problem, RoomId, SetId, fit_count, fits};
 
 /// How often the weights are improved.
 const STEPS: usize = 24;
@@ -25,9 +25,10 @@ pub fn lower_bound(problem: &Problem, unplaced: &[u32]) -> Price {
     if waiting.is_empty() || dims == 0 {
         return Price::ZERO;
     }
+    let offers = Offers::new(problem, &waiting);
     let suited: Vec<Vec<f64>> = waiting
         .iter()
-        .map(|(class, _)| rates(problem, *class))
+        .map(|(class, _)| rates(problem, &offers, *class))
         .collect();
     let mut best = 0.0f64;
     let mut weigh = |weights: &[f64]| {
@@ -72,7 +73,7 @@ pub fn lower_bound(problem: &Problem, unplaced: &[u32]) -> Price {
         }
     }
     for (class, count) in &waiting {
-        best = best.max(alone(problem, *class, *count));
+        best = best.max(alone(problem, &offers, *class, *count));
     }
     rounded(best)
 }
@@ -148,24 +149,16 @@ fn waiting(problem: &Problem, unplaced: &[u32]) -> Vec<(ClassId, f64)> {
 /// What one pod of `class` costs by each resource alone, its share of a node times the price, for each option that suits
 /// it and that no other beats in all resources; one row after the other.
 #[expect(clippy::cast_precision_loss, reason = "shares are ratios")]
-fn rates(problem: &Problem, class: ClassId) -> Vec<f64> {
+fn rates(problem: &Problem, offers: &Offers, class: ClassId) -> Vec<f64> {
     let demand = problem.demand_of(class);
     let dims = problem.dims;
     let mut kept: Vec<f64> = Vec::new();
     let mut own = vec![0.0; dims];
-    let mut last = None;
-    for option in problem.option_sets[problem.classes[class].anywhere].iter() {
-        let row = &problem.options[option];
-        // Offerings of one type stand together and often cost the same.
-        if last == Some((row.room, row.price)) {
-            continue;
-        }
-        last = Some((row.room, row.price));
-        let room = problem.room_of(row.room);
+    for (room, price) in offers.of(problem, class) {
+        let room = problem.room_of(*room);
         if !fits(demand, room) {
             continue;
         }
-        let price = known_price(problem, option);
         for ((rate, need), have) in own.iter_mut().zip(demand).zip(room) {
             *rate = if *need > 0 {
                 price * (*need as f64 / *have as f64)
@@ -192,16 +185,14 @@ fn rates(problem: &Problem, class: ClassId) -> Vec<f64> {
 
 /// What `count` pods of one class cost if every other pod were free: a node that holds at most n of them costs at least
 /// 1/n of its price for each, and some node that holds one must be bought.
-fn alone(problem: &Problem, class: ClassId, count: f64) -> f64 {
+fn alone(problem: &Problem, offers: &Offers, class: ClassId, count: f64) -> f64 {
     let demand = problem.demand_of(class);
     let (mut each, mut one) = (f64::INFINITY, f64::INFINITY);
-    for option in problem.option_sets[problem.classes[class].anywhere].iter() {
-        let room = problem.room_of(problem.options[option].room);
-        let fit = fit_count(demand, room);
+    for (room, price) in offers.of(problem, class) {
+        let fit = fit_count(demand, problem.room_of(*room));
         if fit > 0 {
-            let price = known_price(problem, option);
             each = each.min(price / f64::from(fit));
-            one = one.min(price);
+            one = one.min(*price);
         }
     }
     if one.is_finite() {
@@ -211,6 +202,37 @@ fn alone(problem: &Problem, class: ClassId, count: f64) -> f64 {
     }
 }
 
-fn known_price(problem: &Problem, option: OptionId) -> f64 {
-    problem.options[option].price.map_or(0.0, Price::as_f64)
+/// Rooms with what they cost at least, by set of options.
+struct Offers {
+    by_set: FastMap<SetId, Vec<(RoomId, f64)>>,
+}
+
+impl Offers {
+    /// Of the sets that suit `waiting`. O(sets x options).
+    fn new(problem: &Problem, waiting: &[(ClassId, f64)]) -> Self {
+        let mut by_set: FastMap<SetId, Vec<(RoomId, f64)>> = FastMap::default();
+        for (class, _) in waiting {
+            let set = problem.classes[*class].anywhere;
+            by_set.entry(set).or_insert_with(|| {
+                let mut offers: Vec<(RoomId, f64)> = Vec::new();
+                for option in problem.option_sets[set].iter() {
+                    let row = &problem.options[option];
+                    // Offerings of one type stand together.
+                    match offers.last_mut() {
+                        Some((room, price)) if *room == row.room => {
+                            *price = price.min(row.known_price);
+                        }
+                        _ => offers.push((row.room, row.known_price)),
+                    }
+                }
+                offers
+            });
+        }
+        Self { by_set }
+    }
+
+    fn of(&self, problem: &Problem, class: ClassId) -> &[(RoomId, f64)] {
+        let set = problem.classes[class].anywhere;
+        self.by_set.get(&set).map_or(&[], Vec::as_slice)
+    }
 }

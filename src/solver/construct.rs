@@ -52,6 +52,8 @@ pub struct Workshop<'p> {
     best: Vec<(ClassId, u32)>,
     rates: Vec<(f64, i64)>,
     dead: Vec<bool>,
+    /// How many classes have run out since the lists were made.
+    gone: usize,
     looks: Vec<(f64, usize)>,
     short: Vec<usize>,
     short_ratio: f64,
@@ -85,6 +87,7 @@ impl<'p> Workshop<'p> {
             best: Vec::new(),
             rates: rates(problem, tiers),
             dead: vec![false; problem.classes.len()],
+            gone: 0,
             looks: Vec::new(),
             short: Vec::new(),
             short_ratio: f64::INFINITY,
@@ -284,6 +287,7 @@ impl<'p> Workshop<'p> {
         let problem = self.problem;
         self.prepare_lists(candidates, rungs, order, values, recipe, &built.remaining);
         self.dead.fill(false);
+        self.gone = 0;
         self.short.clear();
         let mut short_of = None;
         let mut first = 0;
@@ -299,9 +303,12 @@ impl<'p> Workshop<'p> {
                 return;
             };
             let wanted = recipe.seeded.then_some(seed);
-            // Where there are many candidates, those that were best for the last node with this seed are tried first.
+            // Where there are many candidates, those that were best for the last node with such a seed are tried first.
             let mut found = None;
-            if short_of == Some(wanted) {
+            let of = recipe
+                .seeded
+                .then(|| (problem.classes[seed].options, problem.demand_of(seed)));
+            if short_of == Some(of) {
                 let short = std::mem::take(&mut self.short);
                 found = self.best_node(candidates, &short, wanted, values, recipe, built);
                 self.short = short;
@@ -310,7 +317,7 @@ impl<'p> Workshop<'p> {
             if found.is_none() {
                 found = self.best_node(candidates, rungs, wanted, values, recipe, built);
                 if candidates.len() > FEW {
-                    short_of = Some(wanted);
+                    short_of = Some(of);
                     self.shorten(found.as_ref());
                 }
             }
@@ -322,7 +329,9 @@ impl<'p> Workshop<'p> {
                 continue;
             };
             for (class, count) in &self.best {
-                built.remaining[class.at()] -= count * times;
+                let left = &mut built.remaining[class.at()];
+                *left -= count * times;
+                self.gone += usize::from(*left == 0);
             }
             take(problem, &mut built.stocks, option, times);
             built.groups.push(Group {
@@ -376,7 +385,7 @@ impl<'p> Workshop<'p> {
                 let (candidate, list) = (&candidates[*at], &mut self.density_lists[*at]);
                 let room = problem.room_of(problem.options[candidate.option].room);
                 keyed.clear();
-                let classes = &self.column_lists[candidate.column].classes;
+                let classes = self.column_lists[candidate.column].classes();
                 keyed.extend(
                     classes
                         .iter()
@@ -431,18 +440,11 @@ impl<'p> Workshop<'p> {
                     Order::Value | Order::Shape => &mut self.column_lists[candidate.column],
                     Order::Density => &mut self.density_lists[at],
                 };
-                let gone = match order {
-                    Order::Value | Order::Density => {
-                        self.node.fill(problem, list, &built.remaining, values)
-                    }
-                    Order::Shape => {
-                        let left = &built.remaining;
-                        self.node.fill_by_shape(problem, list, left, values, full);
-                        0
-                    }
-                };
-                if gone * 2 > list.classes.len() {
-                    list.compact(problem, &built.remaining);
+                let left = &built.remaining;
+                list.compact(problem, left, self.gone);
+                match order {
+                    Order::Value | Order::Density => self.node.fill(problem, list, left, values),
+                    Order::Shape => self.node.fill_by_shape(problem, list, left, values, full),
                 }
                 if self.node.content.is_empty() {
                     continue;

@@ -12,7 +12,6 @@ use super::pricing::{Item, Knapsack};
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
-use crate::model::price::Price;
 use crate::problem::{ClassId, OptionId, Problem, RoomId, SetId, fit_count, fits};
 
 /// A way to buy a node as the bound sees it.
@@ -162,7 +161,7 @@ fn sources(problem: &Problem, placed: &[(ClassId, u32)]) -> Vec<Source> {
         if suits.is_empty() {
             continue;
         }
-        let price = row.price.map_or(0.0, Price::as_f64);
+        let price = row.known_price;
         match known.get(&(row.room, suits.clone())) {
             Some(held) => all[*held].price = all[*held].price.min(price),
             None => {

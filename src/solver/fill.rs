@@ -1,10 +1,15 @@
 //! Filling one node.
 
+mod list;
+
+pub use list::FillList;
+
 use super::Target;
 use super::holds::{apart, distinct_values, holders, join, keeps_min_values};
 use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
-use crate::problem::{ClassId, OptionId, Problem, StateId, fit_count, fits};
+use crate::problem::{ClassId, HostShare, OptionId, Problem, StateId, fit_count, fits};
 
 /// In which order a node is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,64 +21,6 @@ pub enum Order {
     Density,
     /// At each step the pod whose shape is most like the room that is left.
     Shape,
-}
-
-/// A list of classes in fill order with what the rest of the list needs at least, so that a full node is noticed early.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct FillList {
-    /// Classes in order.
-    pub classes: Vec<ClassId>,
-    /// Requests, `dims` wide, in the same order: what the inner loop reads.
-    demand: Vec<i64>,
-    /// Least request of each resource from here to the end of the list.
-    least: Vec<i64>,
-}
-
-impl FillList {
-    /// Makes the list of `classes`.
-    pub fn rebuild(&mut self, problem: &Problem, classes: impl Iterator<Item = ClassId>) {
-        self.classes.clear();
-        self.classes.extend(classes);
-        self.index(problem);
-    }
-
-    /// Drops the classes of which no pod waits.
-    pub fn compact(&mut self, problem: &Problem, remaining: &[u32]) {
-        self.classes.retain(|class| remaining[class.at()] > 0);
-        self.index(problem);
-    }
-
-    fn index(&mut self, problem: &Problem) {
-        let dims = problem.dims;
-        self.demand.clear();
-        for class in &self.classes {
-            self.demand.extend_from_slice(problem.demand_of(*class));
-        }
-        self.least.clear();
-        self.least.resize(self.demand.len(), 0);
-        for at in (0..self.classes.len()).rev() {
-            for dim in 0..dims {
-                let own = self.demand[at * dims + dim];
-                let rest = self
-                    .least
-                    .get((at + 1) * dims + dim)
-                    .copied()
-                    .unwrap_or(i64::MAX);
-                self.least[at * dims + dim] = own.min(rest);
-            }
-        }
-    }
-
-    fn demand_at(&self, at: usize, dims: usize) -> &[i64] {
-        &self.demand[at * dims..][..dims]
-    }
-
-    fn rest_fits(&self, at: usize, dims: usize, room: &[i64]) -> bool {
-        self.least
-            .get(at * dims..(at + 1) * dims)
-            .is_some_and(|least| fits(least, room))
-    }
 }
 
 /// One node being filled. Reused: nothing is allocated once the buffers have grown.
@@ -94,6 +41,11 @@ pub struct Node {
     groups: Vec<(u32, u32, u32)>,
     alone: Vec<u32>,
     guarded: bool,
+    /// By class: which classes have the same [`shares`](crate::problem::Class::shares).
+    sharing: Vec<u32>,
+    /// By kind of shares: the filling in which no room was found in its groups. They only get fuller.
+    full: Vec<u64>,
+    filling: u64,
     /// Inner steps taken.
     pub work: u64,
 }
@@ -102,6 +54,12 @@ impl Node {
     /// An empty node for problems like `problem`.
     #[must_use]
     pub fn new(problem: &Problem) -> Self {
+        let mut kinds: FastMap<&[HostShare], u32> = FastMap::default();
+        let mut sharing = Vec::with_capacity(problem.classes.len());
+        for class in problem.classes.iter() {
+            let next = u32::try_from(kinds.len()).unwrap_or(u32::MAX);
+            sharing.push(*kinds.entry(&class.shares).or_insert(next));
+        }
         Self {
             room: vec![0; problem.dims],
             content: Vec::new(),
@@ -113,6 +71,9 @@ impl Node {
             groups: Vec::new(),
             alone: Vec::new(),
             guarded: false,
+            full: vec![0; kinds.len()],
+            sharing,
+            filling: 0,
             work: 0,
         }
     }
@@ -175,6 +136,7 @@ impl Node {
         self.groups.clear();
         self.alone.clear();
         self.guarded = false;
+        self.filling += 1;
     }
 
     /// Remembers what `count` pods of `class` on this node mean for others.
@@ -223,7 +185,7 @@ impl Node {
     /// Adds up to `most` pods of `class`, each worth `value`; returns how many went in.
     pub fn add(&mut self, problem: &Problem, class: ClassId, most: u32, value: f64) -> u32 {
         let demand = problem.demand_of(class);
-        let mut count = fit_count(demand, &self.room).min(most);
+        let mut count = fit_up_to(demand, &self.room, most);
         if count == 0 {
             return 0;
         }
@@ -237,6 +199,7 @@ impl Node {
         }
         count = self.limited(problem, class, count);
         if count == 0 {
+            self.full[self.sharing[class.at()] as usize] = self.filling;
             return 0;
         }
         let mut state = self.state;
@@ -303,38 +266,36 @@ impl Node {
         low
     }
 
-    /// Fills the node from `list` in its order; returns how many classes of the list had no pods left.
-    pub fn fill(
-        &mut self,
-        problem: &Problem,
-        list: &FillList,
-        remaining: &[u32],
-        values: &[f64],
-    ) -> usize {
-        let dims = problem.dims;
-        let mut gone = 0;
-        if !list.rest_fits(0, dims, &self.room) {
-            return gone;
-        }
-        for (at, class) in list.classes.iter().enumerate() {
+    /// Fills the node from `list` in its order.
+    pub fn fill(&mut self, problem: &Problem, list: &FillList, remaining: &[u32], values: &[f64]) {
+        let mut grown = true;
+        for run in list.runs() {
             self.work += 1;
-            let left = remaining[class.at()];
-            if left == 0 {
-                gone += 1;
+            if std::mem::take(&mut grown) && !list.rest_fits(run, &self.room) {
+                return;
+            }
+            let demand = list.demand_of(run);
+            if !fits(demand, &self.room) {
                 continue;
             }
-            if !fits(list.demand_at(at, dims), &self.room) {
-                continue;
-            }
-            let held = self.held(*class);
-            if left > held
-                && self.add(problem, *class, left - held, values[class.at()]) > 0
-                && !list.rest_fits(at + 1, dims, &self.room)
-            {
-                break;
+            for class in list.classes_of(run) {
+                self.work += 1;
+                let left = remaining[class.at()];
+                if left == 0
+                    || self.full[self.sharing[class.at()] as usize] == self.filling
+                    || (self.any_excluded && self.excluded.contains(*class))
+                {
+                    continue;
+                }
+                let held = self.held(*class);
+                if left > held && self.add(problem, *class, left - held, values[class.at()]) > 0 {
+                    grown = true;
+                    if !fits(demand, &self.room) {
+                        break;
+                    }
+                }
             }
         }
-        gone
     }
 
     /// Fills the node by shape: at each step the class whose requests point most in the direction of the room that is
@@ -348,35 +309,39 @@ impl Node {
         values: &[f64],
         full: &[i64],
     ) {
-        let dims = problem.dims;
         for _ in 0..MAX_SHAPE_STEPS {
             let mut best: Option<(f64, ClassId)> = None;
-            for (at, class) in list.classes.iter().enumerate() {
+            for run in list.runs() {
                 self.work += 1;
-                let left = remaining[class.at()];
-                let demand = list.demand_at(at, dims);
-                if left == 0 || !fits(demand, &self.room) || left <= self.held(*class) {
+                let demand = list.demand_of(run);
+                if !fits(demand, &self.room) {
                     continue;
                 }
-                if self.any_excluded && apart(problem, &self.excluded, *class) {
-                    continue;
-                }
-                let mut dot = 0.0;
-                let mut size = 0.0;
-                for dim in 0..dims {
-                    if full[dim] > 0 && demand[dim] > 0 {
-                        let share = demand[dim] as f64 / full[dim] as f64;
-                        dot += share * self.room[dim] as f64 / full[dim] as f64;
+                let (mut dot, mut size) = (0.0, 0.0);
+                for ((need, left), whole) in demand.iter().zip(&self.room).zip(full) {
+                    if *whole > 0 && *need > 0 {
+                        let share = *need as f64 / *whole as f64;
+                        dot += share * *left as f64 / *whole as f64;
                         size += share;
                     }
                 }
-                let score = if size > 0.0 {
-                    dot * (values[class.at()] / size).max(1e-12)
-                } else {
-                    f64::INFINITY
-                };
-                if best.is_none_or(|(held, _)| score > held) {
-                    best = Some((score, *class));
+                for class in list.classes_of(run) {
+                    self.work += 1;
+                    let left = remaining[class.at()];
+                    if left == 0 || left <= self.held(*class) {
+                        continue;
+                    }
+                    if self.any_excluded && apart(problem, &self.excluded, *class) {
+                        continue;
+                    }
+                    let score = if size > 0.0 {
+                        dot * (values[class.at()] / size).max(1e-12)
+                    } else {
+                        f64::INFINITY
+                    };
+                    if best.is_none_or(|(held, _)| score > held) {
+                        best = Some((score, *class));
+                    }
                 }
             }
             let Some((_, class)) = best else { return };
@@ -392,6 +357,15 @@ impl Node {
             .iter()
             .find(|(held, _)| *held == class)
             .map_or(0, |(_, n)| *n)
+    }
+}
+
+/// How many times `demand` fits `room`, up to `most`: without a division where one pod is asked about.
+fn fit_up_to(demand: &[i64], room: &[i64], most: u32) -> u32 {
+    if most == 1 {
+        u32::from(fits(demand, room))
+    } else {
+        fit_count(demand, room).min(most)
     }
 }
 

@@ -70,8 +70,7 @@ impl Workshop<'_> {
             let mut other = at;
             let mut joined = false;
             while other < built.groups.len() && tries > 0 {
-                tries -= 1;
-                if self.join_pair(built, at, other, &totals) {
+                if self.join_pair(built, at, other, &totals, &mut tries) {
                     total_demand(
                         self.problem,
                         &built.groups[built.groups.len() - 1].content,
@@ -92,8 +91,17 @@ impl Workshop<'_> {
     }
 
     /// Joins the nodes at `a` and `b`, whose `totals` are known, on a node that is added at the end.
-    fn join_pair(&mut self, built: &mut Built, a: usize, b: usize, totals: &[i64]) -> bool {
+    /// Each look is counted off `tries`, the more the longer it takes.
+    fn join_pair(
+        &mut self,
+        built: &mut Built,
+        a: usize,
+        b: usize,
+        totals: &[i64],
+        tries: &mut u32,
+    ) -> bool {
         let problem = self.problem;
+        *tries = tries.saturating_sub(1);
         let dims = problem.dims;
         let (x, y) = (&built.groups[a], &built.groups[b]);
         let (Target::Option(old_x), Target::Option(old_y)) = (x.target, y.target) else {
@@ -129,8 +137,10 @@ impl Workshop<'_> {
             {
                 continue;
             }
-            let content =
-                content.get_or_insert_with(|| together(&built.groups[a], &built.groups[b]));
+            let content = content.get_or_insert_with(|| {
+                *tries = tries.saturating_sub(LONG_LOOK);
+                together(&built.groups[a], &built.groups[b])
+            });
             if !may_share(problem, content) {
                 return false;
             }
@@ -175,6 +185,9 @@ fn together(a: &Group, b: &Group) -> Vec<(ClassId, u32)> {
 
 /// How many pairs of distinct nodes one merge looks at: all of them in plans of up to some hundred distinct nodes.
 const MERGE_TRIES: u32 = 40_000;
+
+/// How many pairs that are told apart by their totals take as long as one whose contents have to be compared.
+const LONG_LOOK: u32 = 8;
 
 /// Whether `new` costs no more than `a` and `b` together, exactly.
 fn no_dearer(problem: &Problem, new: OptionId, a: OptionId, b: OptionId) -> bool {

@@ -38,7 +38,8 @@ fn pack(problem: &Problem, effort: Effort, bounded: bool) -> Outcome {
     let small = reduced.as_ref().map_or(problem, |reduced| &reduced.problem);
     let tiers = Tiers::new(small);
     let mut shop = Workshop::new(small, &tiers);
-    let (mut packed, bounding) = search(&mut shop, effort);
+    let found = search(&mut shop, effort);
+    let mut packed = found.built;
     let mut built = match &reduced {
         Some(reduced) => hand_out(problem, &reduced.classes, &packed),
         None => packed.clone(),
@@ -74,9 +75,13 @@ fn pack(problem: &Problem, effort: Effort, bounded: bool) -> Outcome {
         return finish(score, built, shop.node.work, Price::ZERO);
     }
     let mut work = shop.node.work;
-    let mut lower_bound = bound::lower_bound(small, &packed.remaining);
+    let mut lower_bound = match found.proven {
+        Some((left, bound)) if left == packed.remaining => bound,
+        _ => bound::lower_bound(small, &packed.remaining),
+    };
     let budget = Budget::of(effort).mix;
-    let asked = bounding
+    let asked = found
+        .bounding
         .iter()
         .filter(|values| !values.is_empty() && budget.bound_work > 0);
     for values in asked {

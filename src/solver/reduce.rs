@@ -163,6 +163,9 @@ fn gcd(a: i64, b: i64) -> i64 {
 
 /// Whether no pod of `kept` changes what the undecided labels of `state` may be.
 fn is_settled(problem: &Problem, kept: &[ClassId], state: StateId) -> bool {
+    if !problem.states.is_open(state) {
+        return true;
+    }
     let mut terms = kept
         .iter()
         .flat_map(|class| &problem.signatures[problem.classes[*class].signature]);

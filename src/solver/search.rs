@@ -13,6 +13,7 @@ use super::{Group, Target};
 use crate::base::index::Ix as _;
 use crate::base::rng::Rng;
 use crate::model::options::Effort;
+use crate::model::price::Price;
 use crate::problem::{OptionId, Problem};
 
 /// How much work each effort may take. Work is counted in inner steps (one pod class looked at for one node), so the
@@ -78,6 +79,9 @@ const FAST_WORK: u64 = 800_000;
 const FAST_SIZE: usize = 24_000;
 const NEAR_BOUND: f64 = 1.01;
 
+/// A fast search whose problem has more candidates times classes than this is one construction, in one fill order.
+const HUGE_SIZE: usize = 200_000;
+
 /// How much dearer than the best a plan may be before its nodes are joined for the comparison.
 const JOIN_MARGIN: f64 = 1.003;
 
@@ -91,6 +95,19 @@ pub(super) struct Search<'w, 'p> {
     pub(super) pool: Pool,
     /// Values of pods from which lower bounds are made: none, or those of the programme.
     pub(super) bounding: [Vec<f64>; 2],
+    /// The simple lower bound, where it was asked for, and which pods it leaves out.
+    proven: Option<(Vec<u32>, Price)>,
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The best plan.
+    pub(super) built: Built,
+    /// Values of classes from which a bound may be proven.
+    pub(super) bounding: [Vec<f64>; 2],
+    /// A lower bound that is known already, and the pods of each class that it leaves out.
+    pub(super) proven: Option<(Vec<u32>, Price)>,
 }
 
 impl Search<'_, '_> {
@@ -124,11 +141,13 @@ impl Search<'_, '_> {
     }
 
     /// Whether the best plan is far enough from the bound that looking further may pay.
-    fn may_gain(&self) -> bool {
-        self.best.as_ref().is_some_and(|(score, built)| {
-            let bound = bound::lower_bound(self.shop.problem, &built.remaining);
-            score.cost.as_f64() > bound.as_f64() * NEAR_BOUND
-        })
+    fn may_gain(&mut self) -> bool {
+        let Some((score, built)) = &self.best else {
+            return false;
+        };
+        let bound = bound::lower_bound(self.shop.problem, &built.remaining);
+        self.proven = Some((built.remaining.clone(), bound));
+        score.cost.as_f64() > bound.as_f64() * NEAR_BOUND
     }
 
     fn all_placed(&self) -> bool {
@@ -138,15 +157,16 @@ impl Search<'_, '_> {
     }
 }
 
-/// The best plan found within the budget of `effort`, and values of classes from which a bound may be proven.
-pub(super) fn search(shop: &mut Workshop<'_>, effort: Effort) -> (Built, [Vec<f64>; 2]) {
+/// The best plan found within the budget of `effort`.
+pub(super) fn search(shop: &mut Workshop<'_>, effort: Effort) -> Found {
     let problem = shop.problem;
     let tiers = shop.tiers;
     let costs: Vec<(OptionId, f64)> = tiers.all().map(|c| (c.option, c.cost)).collect();
-    let fair = values::values(problem, &costs, Measure::Fair);
-    let alone = values::values(problem, &costs, Measure::Alone);
     let budget = Budget::of(effort);
     let classes = problem.classes.len();
+    let alone = values::values(problem, &costs, Measure::Alone);
+    let huge = effort == Effort::Fast && costs.len() * classes > HUGE_SIZE;
+    let fair = (!huge).then(|| values::values(problem, &costs, Measure::Fair));
     let small = effort > Effort::Fast || costs.len() * classes <= FAST_SIZE;
     let few = classes <= FEW_CLASSES && effort > Effort::Fast;
     let pods: u64 = problem
@@ -157,6 +177,8 @@ pub(super) fn search(shop: &mut Workshop<'_>, effort: Effort) -> (Built, [Vec<f6
     let few_options = costs.len() <= FEW_OPTIONS && pods * classes as u64 <= FEW_STEPS;
     let orders: &[Order] = if few || few_options {
         &ALL_FILLS
+    } else if huge {
+        &FILLS[..1]
     } else {
         &FILLS
     };
@@ -171,9 +193,10 @@ pub(super) fn search(shop: &mut Workshop<'_>, effort: Effort) -> (Built, [Vec<f6
             0
         }),
         bounding: [Vec::new(), Vec::new()],
+        proven: None,
     };
     let plain = Recipe::new(orders);
-    for values in [&fair, &alone] {
+    for values in fair.iter().chain([&alone]) {
         let built = search.shop.build(values, &alone, &plain);
         search.offer(built);
     }
@@ -200,17 +223,21 @@ pub(super) fn search(shop: &mut Workshop<'_>, effort: Effort) -> (Built, [Vec<f6
     let scarce = !search.all_placed();
     let go_on =
         effort > Effort::Fast || (small && search.shop.node.work <= FAST_WORK && search.may_gain());
-    if go_on {
-        improve(&mut search, [&fair, &alone], &plain, scarce, budget);
+    if let (true, Some(fair)) = (go_on, &fair) {
+        improve(&mut search, [fair, &alone], &plain, scarce, budget);
     }
 
-    let bounding = search.bounding;
+    let (bounding, proven) = (search.bounding, search.proven);
     let (_, mut built) = search.best.unwrap_or_default();
     if built.remaining.iter().any(|left| *left > 0) {
         shop.complete(&mut built, &alone, &plain);
         shop.make_room(&mut built);
     }
-    (built, bounding)
+    Found {
+        built,
+        bounding,
+        proven,
+    }
 }
 
 /// Everything after the first constructions.

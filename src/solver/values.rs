@@ -89,12 +89,13 @@ fn least(
     most_per_node: u32,
 ) -> f64 {
     let mut best = f64::INFINITY;
+    let least_share = 1.0 / f64::from(most_per_node);
     for (room, cost) in nodes {
         let room = problem.room_of(*room);
-        if !fits(demand, room) {
+        if cost * least_share >= best || !fits(demand, room) {
             continue;
         }
-        let share = largest_share(demand, room).max(1.0 / f64::from(most_per_node));
+        let share = largest_share(demand, room).max(least_share);
         // No pod takes less of a node than its share.
         if cost * share >= best {
             continue;

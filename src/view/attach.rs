@@ -19,7 +19,7 @@ use crate::model::pod::Pod;
 use crate::model::quantity::Quantity;
 use crate::model::resources::{Name, ResourceList};
 use crate::model::volume::CsiNode;
-use crate::view::nodes::ExistingNode;
+use crate::view::nodes::{ExistingNode, NodeOf};
 use crate::view::volumes::Volumes;
 
 /// What the resource of a driver is called, followed by the driver's name.
@@ -84,7 +84,7 @@ impl Attach {
         snapshot: &Snapshot,
         nodes: &[ExistingNode<'_>],
         types: impl Iterator<Item = &'t InstanceType>,
-        node_of: &FastMap<u32, u32>,
+        node_of: &NodeOf,
         waits: impl Fn(u32) -> bool,
         moves: impl Fn(u32) -> bool,
     ) -> Self {
@@ -110,14 +110,14 @@ impl Attach {
             let position = u32::try_from(position).unwrap_or(u32::MAX);
             let waiting = waits(position);
             let moving = !waiting && moves(position);
-            let node = node_of.get(&position).filter(|_| !waiting);
+            let node = node_of.get(position).filter(|_| !waiting);
             for (driver, claim) in claims(&volumes, pod) {
                 if !limits.contains_key(&driver) {
                     continue;
                 }
                 if let Some(at) = node {
                     let held = attached.entry(Name::clone(&driver)).or_default();
-                    let row = held.entry(*at).or_default();
+                    let row = held.entry(at).or_default();
                     let claims = match moving {
                         true => &mut row.moving,
                         false => &mut row.attached,

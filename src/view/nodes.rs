@@ -44,6 +44,39 @@ pub struct ExistingNode<'a> {
     pub unhealthy: bool,
 }
 
+/// Where pods are bound: positions in the node view by position in the snapshot's pods.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct NodeOf(Vec<u32>);
+
+/// Stands for "nowhere" in [`NodeOf`].
+const NOWHERE: u32 = u32::MAX;
+
+impl NodeOf {
+    /// For `pods` pods, none of them bound.
+    #[must_use]
+    pub fn new(pods: usize) -> Self {
+        Self(vec![NOWHERE; pods])
+    }
+
+    /// Binds the pod at `position` to the node at `node`.
+    pub fn bind(&mut self, position: u32, node: u32) {
+        if let Some(held) = self.0.get_mut(position as usize) {
+            *held = node;
+        }
+    }
+
+    /// The node that the pod at `position` is bound to, if there is such a node.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, position: u32) -> Option<u32> {
+        self.0
+            .get(position as usize)
+            .copied()
+            .filter(|node| *node != NOWHERE)
+    }
+}
+
 /// The existing nodes of a snapshot, Nodes first in name order, then NodeClaims without a Node in name order.
 /// O((nodes + claims) log n).
 #[must_use]

@@ -196,8 +196,8 @@ impl<'c, 'a> Economic<'c, 'a> {
         for (position, class) in self.cluster.what.class_of.iter().enumerate() {
             let number = u32::try_from(position).unwrap_or(u32::MAX);
             let waits = node_of
-                .get(&number)
-                .is_none_or(|node| self.cluster.views.nodes[*node as usize].deleting);
+                .get(number)
+                .is_none_or(|node| self.cluster.views.nodes[node as usize].deleting);
             if let Some(class) = class.filter(|_| waits) {
                 let allowed = Allowed {
                     new: false,

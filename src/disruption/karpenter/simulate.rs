@@ -377,9 +377,9 @@ fn waiting(cluster: &Cluster<'_>) -> Vec<(u32, Source, ClassId)> {
     for (position, class) in cluster.what.class_of.iter().enumerate() {
         let Some(class) = class else { continue };
         let number = u32::try_from(position).unwrap_or(u32::MAX);
-        let source = match cluster.views.node_use.node_of.get(&number) {
+        let source = match cluster.views.node_use.node_of.get(number) {
             None => Source::Pending,
-            Some(node) if cluster.views.nodes[*node as usize].deleting => Source::Deleting,
+            Some(node) if cluster.views.nodes[node as usize].deleting => Source::Deleting,
             Some(_) => continue,
         };
         all.push((cluster.what.queue_rank[position], source, *class));

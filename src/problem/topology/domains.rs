@@ -187,7 +187,7 @@ impl Standing {
         let mut known: FastMap<(usize, usize), Vec<usize>> = FastMap::default();
         for (position, pod) in snapshot.pods.iter().enumerate() {
             let position = u32::try_from(position).unwrap_or(u32::MAX);
-            let Some(at) = node_use.node_of.get(&position).copied() else {
+            let Some(at) = node_use.node_of.get(position) else {
                 continue;
             };
             let node = &view[at as usize];
