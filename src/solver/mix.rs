@@ -65,6 +65,21 @@ impl MixBudget {
         bound_widths: [50, 3_200],
         bound_work: 20_000_000,
     };
+
+    /// No more than `work` for looking for contents and for the lower bound, and as long for solving.
+    pub(super) fn within(self, work: u64) -> Self {
+        Self {
+            work: self.work.min(work),
+            flops: self.flops.min(work.saturating_mul(FLOPS_PER_STEP)),
+            bound_work: self.bound_work.min(work),
+            ..self
+        }
+    }
+
+    /// The same where no programme is to be solved.
+    pub(super) const fn without_programme(self) -> Self {
+        Self { rows: 0, ..self }
+    }
 }
 
 /// New contents per option and round.
@@ -89,6 +104,8 @@ pub(super) fn mix(
     budget: MixBudget,
 ) {
     let tiers = search.shop.tiers;
+    // An earlier programme knew fewer contents.
+    search.bounding = Default::default();
     for tier in &tiers.tiers {
         let Some((_, plan)) = search.best.clone() else {
             return;

@@ -10,7 +10,7 @@
 //! 4. [`construct`] builds a whole plan from values: free room on [`existing`] nodes first, then new nodes, each seeded
 //!    with the most expensive pod that waits, [filled](fill) in several orders, and bought as the option with the least price
 //!    per value of what it then holds; a node that works is repeated as often as pods and stocks allow.
-//! 5. [`search`] tries several values and fill orders, raises the value of pods that ended on poor nodes and builds again,
+//! 5. [`search`] tries several values and fill orders within a [`budget`] and [improves](improve) the best plan: it raises the value of pods that ended on poor nodes and builds again,
 //!    tries values that are off by chance, then repacks small groups of nodes; the best plan by the [objective](score)
 //!    (M-1) wins.
 //!    Between the two, a [linear programme](columns) over the contents of all nodes tried so far finds their best mix and,
@@ -27,6 +27,7 @@
 
 pub mod alike;
 pub mod bound;
+mod budget;
 pub mod candidates;
 pub mod columns;
 pub mod construct;
@@ -35,6 +36,7 @@ pub mod existing;
 pub mod fill;
 pub mod gangs;
 pub mod holds;
+mod improve;
 pub mod lp;
 mod make_room;
 mod mend;

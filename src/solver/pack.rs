@@ -2,13 +2,14 @@
 
 use super::alike::hand_out;
 use super::bound;
+use super::budget::Budget;
 use super::candidates::Tiers;
 use super::construct::{Built, Workshop};
 use super::dual;
 use super::prefer;
 use super::reduce;
 use super::score::{Ranks, Score};
-use super::search::{Budget, search};
+use super::search::{NEARER, search};
 use super::settle::settle;
 use super::{Group, Outcome};
 use crate::base::bitset::BitSet;
@@ -80,10 +81,14 @@ fn pack(problem: &Problem, effort: Effort, bounded: bool) -> Outcome {
         _ => bound::lower_bound(small, &packed.remaining),
     };
     let budget = Budget::of(effort).mix;
+    // A bound that is near enough to end the search is near enough to report.
+    let near = effort < Effort::Thorough
+        && score.unplaced.iter().all(|left| *left == 0)
+        && score.cost.as_f64() <= lower_bound.as_f64() * NEARER;
     let asked = found
         .bounding
         .iter()
-        .filter(|values| !values.is_empty() && budget.bound_work > 0);
+        .filter(|values| !values.is_empty() && budget.bound_work > 0 && !near);
     for values in asked {
         let (widths, most) = (budget.bound_widths, budget.bound_work);
         let (bound, steps) = dual::dual_bound(small, &packed.remaining, values, widths, most);
