@@ -4,7 +4,7 @@
 //! worth at most what the plan costs, and all pods at most that and what existing nodes hold. The duals of the programme
 //! over contents seen so far nearly are such values: for each option the most valuable content is bounded from above by
 //! the [knapsack](super::pricing), and the values of the pods that it suits are scaled down by what it is
-//! worth too much (Farley's bound, option by option).
+//! worth too much (Farley's bound, option by option), or down to what they take of the node's resources.
 
 use super::bound::placed_alone;
 use super::holds::apart;
@@ -58,33 +58,50 @@ pub(super) fn dual_bound(
         .map(|(class, n)| hosts.most_per_node(problem, *class).min(*n))
         .collect();
     let mut knapsack = Knapsack::default();
-    let mut scale = vec![1.0f64; placed.len()];
+    let mut caps: Vec<(u32, f64)> = Vec::new();
     for source in sources(problem, &placed) {
         if knapsack.work > work * OVERRUN {
             return (0.0, knapsack.work);
         }
-        let ratio = if source.price > 0.0 {
-            knapsack.open(problem.room_of(source.room));
-            for at in source.suits.iter() {
-                let (class, _) = placed[at.at()];
-                let key = u32::try_from(at.at()).unwrap_or(u32::MAX);
-                let item = Item::new(key, worth[at.at()], most[at.at()]);
-                knapsack.add(item, problem.demand_of(class));
+        if source.price <= 0.0 {
+            source.suits.iter().for_each(|at| worth[at.at()] = 0.0);
+            continue;
+        }
+        knapsack.open(problem.room_of(source.room));
+        for at in source.suits.iter() {
+            let (class, _) = placed[at.at()];
+            let key = u32::try_from(at.at()).unwrap_or(u32::MAX);
+            let item = Item::new(key, worth[at.at()], most[at.at()]);
+            knapsack.add(item, problem.demand_of(class));
+        }
+        let ratio = source.price / most_valuable(&mut knapsack, source.price, widths, work);
+        if ratio >= 1.0 {
+            continue;
+        }
+        // Either all values go down alike, or each down to what its pod's share of the node is worth at prices of the
+        // resources that add up to the node's: what loses less.
+        caps.clear();
+        caps.extend(knapsack.shares_of(source.price));
+        let count = |at: usize| f64::from(placed[at].1);
+        let alike: f64 = source
+            .suits
+            .iter()
+            .map(|at| count(at.at()) * worth[at.at()] * (1.0 - ratio))
+            .sum();
+        let capped: f64 = caps
+            .iter()
+            .map(|(at, cap)| count(*at as usize) * (worth[*at as usize] - cap).max(0.0))
+            .sum();
+        if capped < alike {
+            for (at, cap) in &caps {
+                worth[*at as usize] = worth[*at as usize].min(*cap);
             }
-            source.price / most_valuable(&mut knapsack, source.price, widths, work)
         } else {
-            0.0
-        };
-        if ratio < 1.0 {
             for at in source.suits.iter() {
-                scale[at.at()] = scale[at.at()].min(ratio);
+                worth[at.at()] *= ratio;
             }
         }
     }
-    worth
-        .iter_mut()
-        .zip(&scale)
-        .for_each(|(worth, scale)| *worth *= scale);
     let all: f64 = placed
         .iter()
         .zip(&worth)

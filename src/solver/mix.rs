@@ -57,7 +57,7 @@ impl MixBudget {
     pub(super) const THOROUGH: Self = Self {
         rounds: 400,
         width: [20, 1_000],
-        work: 32_000_000,
+        work: 24_000_000,
         rows: 1_200,
         dives: 200,
         flops: 700_000_000,

@@ -163,6 +163,15 @@ impl Knapsack {
         self.relaxed
     }
 
+    /// After [`relax`](Self::relax): by key, what one of each item is worth if the whole room is worth `price`, each
+    /// resource in proportion to its weight. Items of no more than these values are worth at most `price` in any content.
+    pub fn shares_of(&self, price: f64) -> impl Iterator<Item = (u32, f64)> + '_ {
+        let total: f64 = self.weights.iter().sum();
+        let scale = if total > 0.0 { price / total } else { 0.0 };
+        let items = self.items.iter().enumerate();
+        items.map(move |(at, item)| (item.key, self.weight(at) * scale))
+    }
+
     /// After [`relax`](Self::relax): looks for contents worth more than `target`, keeping `width` partial contents, and
     /// returns up to `many` of them with a bound.
     pub fn search(&mut self, target: f64, width: usize, many: usize) -> Found {
