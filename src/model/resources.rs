@@ -115,7 +115,14 @@ impl ResourceList {
             self.0.clone_from(&other.0);
             return;
         }
-        for (name, quantity) in &other.0 {
+        for (at, (name, quantity)) in other.0.iter().enumerate() {
+            // Most lists name the same resources, and share the names.
+            if let Some((held, sum)) = self.0.get_mut(at)
+                && Name::ptr_eq(held, name)
+            {
+                *sum += *quantity;
+                continue;
+            }
             match self.position(name) {
                 Ok(at) => self.0[at].1 += *quantity,
                 Err(at) => self.0.insert(at, (Name::clone(name), *quantity)),

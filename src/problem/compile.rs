@@ -226,7 +226,15 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let domain_rules = ground.domain_rules(&tallies);
     let mut hosts = ground.host_rules(&mut sets, &bases, &mut parts, &standing);
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
-    let tables = ClassTables::new(&keys, &bases, &ground.shapes, parts, &mut hosts, &mut sets);
+    let tables = ClassTables::new(
+        &keys,
+        &bases,
+        &ground.shapes,
+        &ground.profiles,
+        parts,
+        &mut hosts,
+        &mut sets,
+    );
 
     let source = Source {
         snapshot,

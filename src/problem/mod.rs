@@ -91,6 +91,8 @@ pub struct Class {
     pub shares: Vec<HostShare>,
     /// What the place that the class is pinned to means for rules over domains.
     pub stands: Vec<Stand>,
+    /// Pods of a lower phase are bound first: rules count only whom they have to count then ([`topology::phases`]).
+    pub phase: u32,
     /// For a bundle of pods that must share a node: the classes of its pods with their counts. Empty otherwise.
     pub bundle: Vec<(ClassId, u32)>,
     /// Whether a rule between pods found no place for these pods: nothing suits them.

@@ -4,6 +4,7 @@ use super::classes::{ClassKey, clash};
 use super::sets::Sets;
 use super::topology::assign::{Base, Part};
 use super::topology::host::HostRules;
+use super::topology::phases::Profile;
 use super::{Class, ClassId, GangId, HostShare};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix, IxVec};
@@ -29,6 +30,7 @@ impl ClassTables {
         keys: &[&ClassKey],
         bases: &[Base],
         shapes: &[Vec<i64>],
+        profiles: &[Profile],
         mut parts: Vec<Part>,
         hosts: &mut HostRules,
         sets: &mut Sets,
@@ -58,6 +60,7 @@ impl ClassTables {
                 excludes: hosts.excludes[at].take(),
                 shares: std::mem::take(&mut hosts.shares[at]),
                 stands: std::mem::take(&mut part.stands),
+                phase: profiles[base.identity].phase,
                 bundle: Vec::new(),
                 held_back: part.held_back,
                 gang: key.gang.map(|(gang, _)| GangId::new(gang as usize)),
@@ -129,6 +132,7 @@ impl ClassTables {
             excludes,
             shares,
             stands: Vec::new(),
+            phase: 0,
             bundle: bundle
                 .iter()
                 .map(|(part, count)| (ClassId::new(*part), *count))

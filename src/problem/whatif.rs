@@ -221,6 +221,7 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
             shares: Vec::new(),
             stands: Vec::new(),
             bundle: Vec::new(),
+            phase: 0,
             held_back: false,
             gang: None,
         });

@@ -27,7 +27,10 @@ pub fn settle(problem: &Problem, groups: &mut Vec<Group>, remaining: &mut [u32])
     let mut taken = false;
     loop {
         let mut placed = placed(problem, groups);
-        let stuck = Binding::stuck(problem, &placed);
+        let mut stuck = Binding::stuck(problem, &placed);
+        if stuck.is_empty() {
+            stuck.extend(Binding::new(problem, &placed).out_of_balance());
+        }
         if stuck.is_empty() {
             return taken;
         }
@@ -62,13 +65,13 @@ fn placed(problem: &Problem, groups: &[Group]) -> Vec<u64> {
     placed
 }
 
-/// The domains while pods are bound one by one.
+/// The domains while pods are bound one by one, phase by phase: rules count nobody who is bound in a later phase.
 struct Binding<'p> {
     problem: &'p Problem,
     /// By rule and domain: pods that the rule counts.
     counts: Vec<Vec<u64>>,
-    /// Classes with pods that wait, and how many.
-    waiting: Vec<(ClassId, u64)>,
+    /// By phase: classes with pods that wait, and how many.
+    phases: Vec<Vec<(ClassId, u64)>>,
 }
 
 impl<'p> Binding<'p> {
@@ -90,12 +93,14 @@ impl<'p> Binding<'p> {
         waiting.sort_by_key(|(class, _)| {
             let row = &problem.classes[*class];
             let counted = row.stands.iter().all(|stand| stand.member || !stand.owner);
-            (counted, Reverse(row.priority), *class)
+            (row.phase, counted, Reverse(row.priority), *class)
         });
+        let phase = |class: ClassId| problem.classes[class].phase;
+        let phases = waiting.chunk_by(|(a, _), (b, _)| phase(*a) == phase(*b));
         Self {
             problem,
             counts: problem.domain_rules.iter().map(standing).collect(),
-            waiting,
+            phases: phases.map(<[_]>::to_vec).collect(),
         }
     }
 
@@ -116,9 +121,16 @@ impl<'p> Binding<'p> {
 
     /// Binds what can be bound, up to `stride` pods of a class at a time, and returns the rest.
     fn bind(mut self, stride: u64) -> Vec<(ClassId, u64)> {
+        let mut stuck = Vec::new();
+        for waiting in std::mem::take(&mut self.phases) {
+            stuck.extend(self.bind_phase(waiting, stride));
+        }
+        stuck
+    }
+
+    fn bind_phase(&mut self, mut waiting: Vec<(ClassId, u64)>, stride: u64) -> Vec<(ClassId, u64)> {
         loop {
             let mut progress = false;
-            let mut waiting = std::mem::take(&mut self.waiting);
             for (class, left) in &mut waiting {
                 // Pods without rules of their own are bound when nobody else can be: they only add to the counts.
                 let row = &self.problem.classes[*class];
@@ -147,8 +159,56 @@ impl<'p> Binding<'p> {
                 waiting[at].1 -= 1;
                 waiting.retain(|(_, left)| *left > 0);
             }
-            self.waiting = waiting;
         }
+    }
+
+    /// One pod whose spread does not hold once all are bound, if there is one. Where a spread counts pods that do not have
+    /// it, there is an order in which it held when the pod was bound, but nobody may find it: of such pods the lowest
+    /// priority goes.
+    fn out_of_balance(mut self) -> Option<(ClassId, u64)> {
+        let bound: Vec<(ClassId, u64)> = self.phases.concat();
+        for (class, count) in &bound {
+            (0..*count).for_each(|_| self.put(*class));
+        }
+        bound
+            .into_iter()
+            .map(|(class, _)| class)
+            .filter(|class| !self.keeps_balance(*class))
+            .min_by_key(|class| (self.problem.classes[*class].priority, Reverse(*class)))
+            .map(|class| (class, 1))
+    }
+
+    /// Whether the spreads of a pod of `class`, which is bound, hold as things stand.
+    fn keeps_balance(&self, class: ClassId) -> bool {
+        let stands = self.problem.classes[class].stands.iter();
+        let mut spreads = stands.filter(|stand| {
+            let rule = &self.problem.domain_rules[stand.rule as usize];
+            stand.owner && stand.member && matches!(rule, DomainRule::Spread { .. })
+        });
+        spreads.all(|stand| {
+            let here = self.counts[stand.rule as usize][stand.value as usize];
+            here <= self.most(stand.rule).unwrap_or(u64::MAX)
+        })
+    }
+
+    /// How many pods a spread lets a domain have; `None` for other rules.
+    fn most(&self, rule: u32) -> Option<u64> {
+        let DomainRule::Spread {
+            max_skew,
+            min_domains,
+            eligible,
+            ..
+        } = &self.problem.domain_rules[rule as usize]
+        else {
+            return None;
+        };
+        let counted = || {
+            let all = self.counts[rule as usize].iter().zip(eligible);
+            all.filter(|(_, counts)| **counts).map(|(n, _)| *n)
+        };
+        let few = counted().count() < *min_domains as usize;
+        let least = if few { 0 } else { counted().min().unwrap_or(0) };
+        Some(least + u64::from(*max_skew))
     }
 
     /// Whether every rule of a pod of `class` lets it be bound now.
@@ -161,19 +221,9 @@ impl<'p> Binding<'p> {
             let counts = &self.counts[stand.rule as usize];
             let here = counts.get(stand.value as usize).copied().unwrap_or(0);
             match &self.problem.domain_rules[stand.rule as usize] {
-                DomainRule::Spread {
-                    max_skew,
-                    min_domains,
-                    eligible,
-                    ..
-                } => {
-                    let counted = || {
-                        let all = counts.iter().zip(eligible);
-                        all.filter(|(_, counts)| **counts).map(|(n, _)| *n)
-                    };
-                    let few = counted().count() < *min_domains as usize;
-                    let least = if few { 0 } else { counted().min().unwrap_or(0) };
-                    here + u64::from(stand.member) <= least + u64::from(*max_skew)
+                DomainRule::Spread { .. } => {
+                    let most = self.most(stand.rule).unwrap_or(u64::MAX);
+                    here + u64::from(stand.member) <= most
                 }
                 DomainRule::Affinity { .. } => {
                     here > 0 || (stand.member && counts.iter().all(|n| *n == 0))

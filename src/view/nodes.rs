@@ -132,7 +132,13 @@ fn view<'a>(node: Option<&'a Node>, claim: Option<&'a NodeClaim>) -> ExistingNod
         node.map(|n| &n.labels),
     ];
     for (key, value) in sources.into_iter().flatten().flat_map(Labels::iter) {
-        labels.set(label::normalize(key), Name::clone(value));
+        let normal = label::normalize(key);
+        let key = if normal == key.as_ref() {
+            Name::clone(key)
+        } else {
+            Name::from(normal)
+        };
+        labels.set(key, Name::clone(value));
     }
     if labels.get(label::HOSTNAME).is_none() {
         labels.set(label::HOSTNAME, Name::clone(&name));

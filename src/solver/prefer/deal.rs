@@ -103,8 +103,8 @@ fn place(
             let bin = slots[at].bin;
             let mut gain = hopes.gain(state, bin, kind);
             if !alone {
-                gain = gain.plus(state.count_rules(bin, kind, 1, 1));
-                state.count_rules(bin, kind, -1, 1);
+                state.work += 1;
+                gain = gain.plus(state.one_more(bin, kind));
             }
             if best.is_none_or(|(held, _)| gain > held) {
                 best = Some((gain, at));

@@ -321,6 +321,33 @@ impl<'p> State<'p> {
         gain
     }
 
+    /// What [`count_rules`](Self::count_rules) would return for one pod more of `kind` on a node of `bin`.
+    pub(super) fn one_more(&self, bin: usize, kind: u32) -> Gain {
+        let effects = &self.effects[kind as usize];
+        let bin = &self.bins[bin];
+        let with = |count: Count, effect: &Effect| {
+            let rule = self.prefs.rules[effect.rule as usize].kind;
+            let mut more = count;
+            more.add(*effect, 1);
+            more.worth(rule).less(count.worth(rule))
+        };
+        let mut gain = Gain::ZERO;
+        for effect in &effects.host {
+            let held = bin.host.iter().find(|(held, _)| *held == effect.rule);
+            let count = held.map_or(Count::default(), |(_, count)| *count);
+            gain = gain.plus(with(count, effect));
+        }
+        for effect in &effects.domain {
+            let rule = &self.prefs.rules[effect.rule as usize];
+            let change = match rule.key.and_then(|key| bin.values[key as usize]) {
+                Some(value) => with(self.domains[effect.rule as usize][value as usize], effect),
+                None => nowhere(rule.kind, *effect, 1),
+            };
+            gain = gain.plus(change);
+        }
+        gain
+    }
+
     /// What moving one pod of `kind` from a node of `from` to one of `to` gains, room apart.
     pub(super) fn peek(&mut self, kind: u32, from: usize, to: usize) -> Gain {
         let gain = self
@@ -538,10 +565,17 @@ fn put(
             count.add(effect, pods);
             count.worth(rule.kind).less(before)
         }
-        None if rule.kind == PodRuleKind::Anti => Gain {
+        None => nowhere(rule.kind, effect, pods),
+    }
+}
+
+/// What `pods` with `effect` gain where there is no domain: nobody to be apart from.
+fn nowhere(kind: PodRuleKind, effect: Effect, pods: i64) -> Gain {
+    match kind {
+        PodRuleKind::Anti => Gain {
             weight: effect.weight * pods,
             ..Gain::ZERO
         },
-        None => Gain::ZERO,
+        PodRuleKind::Affinity | PodRuleKind::Spread => Gain::ZERO,
     }
 }
