@@ -37,10 +37,13 @@ use crate::plan::statics::static_pools;
 use crate::plan::{Plan, Unschedulable, scaling};
 use crate::problem::compile::{Views, compile};
 use crate::problem::options::label_of;
-use crate::problem::{OptionId, Problem, Symbols};
+use crate::problem::{ClassId, OptionId, Problem, Symbols};
 use crate::solver::gangs::solve;
 use crate::solver::{Outcome, Target};
 use crate::view::buffers::Buffers;
+
+/// Most pods that are dealt out by turns.
+const MOST_BY_TURNS: usize = 2_000;
 
 /// Most rounds that go round empty domains.
 const MOST_ROUNDS: usize = 4;
@@ -117,15 +120,21 @@ impl<'a> Compiled<'a> {
     /// Compiles `snapshot`, of which `capacity` was made.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, capacity: &'a Capacity) -> Self {
-        Self::closing(snapshot, capacity, Vec::new())
+        Self::dealing(snapshot, capacity, Vec::new(), false)
     }
 
-    /// The same without new nodes that have one of the labels `closed`.
-    fn closing(snapshot: &'a Snapshot, capacity: &'a Capacity, closed: Vec<(Name, Name)>) -> Self {
+    /// The same without new nodes that have one of the labels `closed`, with pods dealt out `by_turns` or not.
+    fn dealing(
+        snapshot: &'a Snapshot,
+        capacity: &'a Capacity,
+        closed: Vec<(Name, Name)>,
+        by_turns: bool,
+    ) -> Self {
         // Pods of buffers stand after the snapshot's own.
         let snapshot = capacity.buffers.expanded.as_deref().unwrap_or(snapshot);
         let mut views = Views::new(snapshot, capacity.by_class());
         views.closed = closed;
+        views.by_turns = by_turns;
         let (problem, symbols) = compile(&views);
         Self {
             capacity,
@@ -190,7 +199,34 @@ impl<'a> Compiled<'a> {
         if closed.len() == self.views.closed.len() {
             return None;
         }
-        let again = Self::closing(self.views.snapshot, self.capacity, closed);
+        let by_turns = self.views.by_turns;
+        let again = Self::dealing(self.views.snapshot, self.capacity, closed, by_turns);
+        self.improved(outcome, again)
+    }
+
+    /// Compiles and solves once more if `outcome` leaves pods with rules between pods: with everyone counting everyone, and
+    /// pods dealt one at a time, those who must share a node whenever they can. That is further from what packs well, and
+    /// finds places where pods with rules have to wait for others to come into balance. `None` if nobody is left of whom
+    /// that may be true, there are more pods than [`MOST_BY_TURNS`], or it does not place more pods, those of high priority
+    /// first.
+    #[must_use]
+    pub fn by_turns(&self, outcome: &Outcome) -> Option<(Self, Outcome)> {
+        let pods: usize = self.symbols.pods.iter().map(Vec::len).sum();
+        let has_rules = |class: ClassId| {
+            let row = &self.problem.classes[class];
+            row.held_back || !row.stands.is_empty() || !row.bundle.is_empty()
+        };
+        let left = outcome.unplaced.iter().any(|(class, _)| has_rules(*class));
+        if self.views.by_turns || !left || pods > MOST_BY_TURNS {
+            return None;
+        }
+        let closed = self.views.closed.clone();
+        let again = Self::dealing(self.views.snapshot, self.capacity, closed, true);
+        self.improved(outcome, again)
+    }
+
+    /// `again` solved, if that places more pods than `outcome`, those of high priority first.
+    fn improved(&self, outcome: &Outcome, again: Self) -> Option<(Self, Outcome)> {
         let other = again.solve();
         let (before, after) = (self.left(outcome), again.left(&other));
         let priorities: BTreeSet<_> = before.keys().chain(after.keys()).collect();
@@ -345,7 +381,8 @@ pub fn schedule(snapshot: &Snapshot) -> Plan {
 }
 
 /// Solves `compiled`, and again without the domains that stay empty as long as that places more pods
-/// ([`Compiled::without_empty_domains`]); a round leaves out a domain at least, and there are at most four.
+/// ([`Compiled::without_empty_domains`]); a round leaves out a domain at least, and there are at most four. What is left
+/// then is tried [by turns](Compiled::by_turns).
 pub fn solved(mut compiled: Compiled<'_>) -> (Compiled<'_>, Outcome) {
     let mut outcome = compiled.solve();
     for _ in 0..MOST_ROUNDS {
@@ -354,5 +391,5 @@ pub fn solved(mut compiled: Compiled<'_>) -> (Compiled<'_>, Outcome) {
             None => break,
         }
     }
-    (compiled, outcome)
+    compiled.by_turns(&outcome).unwrap_or((compiled, outcome))
 }

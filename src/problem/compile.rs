@@ -13,7 +13,7 @@ use super::sets::Sets;
 use super::tables::ClassTables;
 use super::topology::assign::{Base, Ground};
 use super::topology::domains::{Domains, Standing};
-use super::topology::phases::profiles;
+use super::topology::phases::{level, profiles};
 use super::topology::places::shapes;
 use super::topology::rules::Rules;
 use super::units::{Survey, Units};
@@ -62,6 +62,8 @@ pub struct Views<'a> {
     /// Labels (key and value) that no new node may have: domains that are kept empty, so that they are none
     /// ([`crate::scheduler::Compiled::without_empty_domains`]).
     pub closed: Vec<(Name, Name)>,
+    /// Whether pods are dealt out by turns, everyone counting everyone ([`crate::scheduler::Compiled::by_turns`]).
+    pub by_turns: bool,
 }
 
 impl<'a> Views<'a> {
@@ -92,6 +94,7 @@ impl<'a> Views<'a> {
             attach: Attach::default(),
             gangs: Gangs::default(),
             closed: Vec::new(),
+            by_turns: false,
         };
         views.gangs = Gangs::new(
             snapshot,
@@ -210,7 +213,12 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let standing = Standing::new(snapshot, &rules, &domains, &views.nodes, &views.node_use);
     let ground = Ground {
         rules: &rules,
-        profiles: profiles(&rules),
+        profiles: if views.by_turns {
+            level(&rules)
+        } else {
+            profiles(&rules)
+        },
+        by_turns: views.by_turns,
         domains: &domains,
         table: &table,
         rooms: &room_vectors,

@@ -239,3 +239,32 @@ fn pods_that_stay_together_go_to_the_zone_that_others_need_s95() {
     of_app(&mut world, "a");
     assert_eq!(shape(&world.plan()), ["only: pinned together"]);
 }
+
+#[test]
+fn pods_that_must_share_a_node_wait_until_others_have_made_balance_s89() {
+    // All of "together" go on one node, so in one zone, and each needs the other zone to be as full: with the free pods
+    // that is so when they are bound by turns (fuzz-001 of the corpus).
+    let mut world = World::new();
+    world.instance_type("only", "16", "1");
+    for at in 0..4 {
+        let pod = world.pod(&format!("together-{at}"), "2");
+        spread(pod, label::ZONE, 1, "a");
+        let affinity = &mut pod.affinity.pod_required;
+        affinity.push(near(label::HOSTNAME, "t"));
+        let labels: Labels = [("app", "t"), ("all", "a")].into_iter().collect();
+        pod.topology_spread[0].label_selector =
+            Some(LabelSelector::new(vec![SelectorExpression::new(
+                "all",
+                SelectorOperator::In,
+                vec!["a".into()],
+            )]));
+        world.snapshot.pods.last_mut().unwrap().labels = Arc::new(labels);
+    }
+    for at in 0..12 {
+        world.pod(&format!("free-{at:02}"), "1");
+        let labels: Labels = [("app", "f"), ("all", "a")].into_iter().collect();
+        world.snapshot.pods.last_mut().unwrap().labels = Arc::new(labels);
+    }
+    let plan = world.plan();
+    assert_eq!(pending(&plan), [""; 0]);
+}

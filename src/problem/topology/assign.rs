@@ -5,15 +5,16 @@
 //! the next round; rounds end when one places nothing. Kinds of pods that must be bound first are dealt first
 //! ([`phases`](super::phases)).
 
-use std::cmp::Reverse;
 use std::rc::Rc;
 
-use super::domains::{Domains, Standing, Value};
+use super::domains::{Domains, Standing};
+use super::heed::{Heed, Rank, at_values, stands};
 use super::phases::Profile;
 use super::places::{Place, Places, wanted};
 use super::rules::{Kind, Rules};
 use super::tally::Tally;
 use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
 use crate::base::index::IxVec;
 use crate::model::pod::HostPort;
 use crate::problem::options::OptionTable;
@@ -81,26 +82,18 @@ pub struct Ground<'g> {
     pub shapes: Vec<Vec<i64>>,
     /// Width of vectors.
     pub dims: usize,
+    /// Whether pods are dealt one at a time, those who must be together whenever they can.
+    pub by_turns: bool,
 }
 
-/// What pods of one identity have to heed: rules with the position of their key among `keys`.
-#[derive(Debug, Default)]
-struct Heed {
-    keys: Vec<usize>,
-    /// Rules that the pods have.
-    owned: Vec<(usize, usize)>,
-    /// Rules that count the pods.
-    counted: Vec<(usize, usize)>,
-    /// Anti-affinity rules that speak of the pods.
-    against: Vec<(usize, usize)>,
-    /// Spreads that count the pods without being theirs: nothing tests where they go, so they go where it is emptiest.
-    even: Vec<(usize, usize)>,
-    /// Affinity rules that speak of the pods: those who follow.
-    followed: Vec<(usize, usize)>,
-    /// Spreads among `owned`.
-    spreads: Vec<(usize, usize)>,
-    /// Whether the pods must be near others.
-    together: bool,
+/// The table that pods are dealt out on.
+struct Table {
+    tallies: Vec<Tally>,
+    wishes: Vec<Vec<u32>>,
+    /// By key and value: what is dealt there is worth.
+    loads: Vec<Vec<f64>>,
+    /// By affinity rule over host names and key: the value where its pods are.
+    homes: FastMap<(usize, usize), usize>,
 }
 
 /// One class while it is being dealt.
@@ -151,40 +144,12 @@ impl Ground<'_> {
             .collect()
     }
 
-    fn heed(&self, profile: &Profile) -> Heed {
-        let keyed = |rule: &usize| self.domains.key_of[*rule].map(|key| (*rule, key));
-        let kind = |rule: usize| &self.rules.rules[rule].kind;
-        let owned: Vec<(usize, usize)> = profile.owned.iter().filter_map(keyed).collect();
-        let counted: Vec<(usize, usize)> = profile.counted.iter().filter_map(keyed).collect();
-        let mut keys: Vec<usize> = owned.iter().chain(&counted).map(|(_, key)| *key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let place_of = |(rule, key): &(usize, usize)| (*rule, keys.binary_search(key).unwrap_or(0));
-        let owned: Vec<(usize, usize)> = owned.iter().map(place_of).collect();
-        let counted: Vec<(usize, usize)> = counted.iter().map(place_of).collect();
-        let chosen = |from: &[(usize, usize)], which: &dyn Fn(usize) -> bool| {
-            let all = from.iter().copied();
-            all.filter(|(rule, _)| which(*rule)).collect::<Vec<_>>()
-        };
-        let is_spread = |rule: usize| matches!(kind(rule), Kind::Spread { .. });
-        Heed {
-            against: chosen(&counted, &|rule| *kind(rule) == Kind::Anti),
-            even: chosen(&counted, &|rule| is_spread(rule) && !profile.owns(rule)),
-            followed: chosen(&counted, &|rule| *kind(rule) == Kind::Affinity),
-            spreads: chosen(&owned, &is_spread),
-            together: owned.iter().any(|(rule, _)| *kind(*rule) == Kind::Affinity),
-            keys,
-            owned,
-            counted,
-        }
-    }
-
     /// Deals the pods of `bases` out and returns the parts, in the order of the classes. Classes without rules over domains
     /// come back whole. O(dealt pods x places x rules of the pod).
     #[must_use]
     pub fn assign(&self, sets: &mut Sets, bases: &[Base], tallies: &[Tally]) -> Vec<Part> {
         let heeds: Vec<Heed> = self.profiles.iter().map(|p| self.heed(p)).collect();
-        let mut tallies = tallies.to_vec();
+        let tallies = tallies.to_vec();
         let mut places = Places::default();
         let mut subjects: Vec<Option<Subject>> = Vec::with_capacity(bases.len());
         for (at, base) in bases.iter().enumerate() {
@@ -206,7 +171,7 @@ impl Ground<'_> {
         }
         let wishes = self.wishes(&subjects, bases, &heeds);
         let keys = self.domains.keys.iter();
-        let mut loads: Vec<Vec<f64>> = keys.map(|key| vec![0.0; key.values]).collect();
+        let keys_loads: Vec<Vec<f64>> = keys.map(|key| vec![0.0; key.values]).collect();
         let mut order: Vec<&mut Subject> = subjects.iter_mut().flatten().collect();
         // Within a knot, pods with rules over host names go first: how the others share nodes is then all the same.
         order.sort_by_key(|subject| {
@@ -214,31 +179,23 @@ impl Ground<'_> {
             let over_hosts = |rule: &usize| self.domains.key_of[*rule].is_none();
             (profile.phase, !profile.owned.iter().any(over_hosts))
         });
-        loop {
-            let mut progress = false;
-            for subject in &mut order {
-                let base = &bases[subject.base];
-                let profile = &self.profiles[base.identity];
-                let heed = &heeds[base.identity];
-                while subject.dealt.len() < base.pods.len() {
-                    let waiting = base.pods.len() - subject.dealt.len();
-                    let Some(place) = self.choose(
-                        subject,
-                        profile,
-                        heed,
-                        &tallies,
-                        &wishes,
-                        &loads,
-                        waiting as u64,
-                    ) else {
-                        break;
-                    };
-                    self.record(subject, heed, place, &mut tallies, &mut loads);
-                    progress = true;
+        let mut table = Table {
+            tallies,
+            wishes,
+            loads: keys_loads,
+            homes: FastMap::default(),
+        };
+        if self.by_turns {
+            self.deal_by_turns(&mut order, bases, &heeds, &mut table);
+        } else {
+            loop {
+                let mut progress = false;
+                for subject in &mut order {
+                    progress |= self.deal(subject, bases, &heeds, &mut table, usize::MAX) > 0;
                 }
-            }
-            if !progress {
-                break;
+                if !progress {
+                    break;
+                }
             }
         }
         let mut parts = Vec::with_capacity(bases.len());
@@ -259,6 +216,55 @@ impl Ground<'_> {
             }
         }
         parts
+    }
+
+    /// Deals up to `most` pods of `subject`, and returns how many found a place.
+    fn deal(
+        &self,
+        subject: &mut Subject,
+        bases: &[Base],
+        heeds: &[Heed],
+        table: &mut Table,
+        most: usize,
+    ) -> usize {
+        let base = &bases[subject.base];
+        let profile = &self.profiles[base.identity];
+        let heed = &heeds[base.identity];
+        let mut dealt = 0;
+        while dealt < most && subject.dealt.len() < base.pods.len() {
+            let waiting = base.pods.len() - subject.dealt.len();
+            let Some(place) = self.choose(subject, profile, heed, table, waiting as u64) else {
+                break;
+            };
+            self.record(subject, heed, place, table);
+            dealt += 1;
+        }
+        dealt
+    }
+
+    /// Deals one pod at a time, first those that can go to one place only; after each, those who must share a node go as
+    /// far as they can. O(pods x subjects x places x rules).
+    fn deal_by_turns(
+        &self,
+        order: &mut [&mut Subject],
+        bases: &[Base],
+        heeds: &[Heed],
+        table: &mut Table,
+    ) {
+        let bound = |subject: &Subject| !heeds[bases[subject.base].identity].shared.is_empty();
+        let fixed = |subject: &Subject| subject.places.len() == 1 && !bound(subject);
+        loop {
+            for subject in order.iter_mut().filter(|subject| bound(subject)) {
+                self.deal(subject, bases, heeds, table, usize::MAX);
+            }
+            let mut turn = |which: &dyn Fn(&Subject) -> bool| {
+                let mut subjects = order.iter_mut().filter(|subject| which(subject));
+                subjects.any(|subject| self.deal(subject, bases, heeds, table, 1) > 0)
+            };
+            if !turn(&fixed) && !turn(&|subject| !fixed(subject) && !bound(subject)) {
+                return;
+            }
+        }
     }
 
     /// By affinity rule and value: how many classes with the rule could use that value. Targets prefer places where those
@@ -303,15 +309,27 @@ impl Ground<'_> {
         subject: &Subject,
         profile: &Profile,
         heed: &Heed,
-        tallies: &[Tally],
-        wishes: &[Vec<u32>],
-        loads: &[Vec<f64>],
+        table: &Table,
         waiting: u64,
     ) -> Option<usize> {
+        let Table {
+            tallies,
+            wishes,
+            loads,
+            homes,
+        } = table;
         let mut best: Option<(Rank, usize)> = None;
         for (at, place) in subject.places.iter().enumerate() {
             let free = place.free.saturating_sub(subject.taken[at]);
-            if (free == 0 && !place.buyable) || !self.allowed(profile, heed, place, tallies) {
+            // Who must share a node with others is where these are.
+            let astray = heed.shared.iter().any(|rule| {
+                at_values(heed, place)
+                    .any(|(key, value)| homes.get(&(*rule, key)).is_some_and(|home| *home != value))
+            });
+            if astray
+                || (free == 0 && !place.buyable)
+                || !self.allowed(profile, heed, place, tallies)
+            {
                 continue;
             }
             // Where a spread does not count the pod it is as good as in the emptiest domain.
@@ -373,15 +391,19 @@ impl Ground<'_> {
         })
     }
 
-    fn record(
-        &self,
-        subject: &mut Subject,
-        heed: &Heed,
-        at: usize,
-        tallies: &mut [Tally],
-        loads: &mut [Vec<f64>],
-    ) {
+    fn record(&self, subject: &mut Subject, heed: &Heed, at: usize, table: &mut Table) {
+        let Table {
+            tallies,
+            loads,
+            homes,
+            ..
+        } = table;
         let place = &subject.places[at];
+        for rule in &heed.shared {
+            for (key, value) in at_values(heed, place) {
+                homes.entry((*rule, key)).or_insert(value);
+            }
+        }
         if place.each.is_finite() {
             at_values(heed, place).for_each(|(key, value)| loads[key][value] += place.each);
         }
@@ -475,65 +497,5 @@ impl Ground<'_> {
                 }
             })
             .collect()
-    }
-}
-
-/// The keys and values of `place`.
-fn at_values<'h>(heed: &'h Heed, place: &'h Place) -> impl Iterator<Item = (usize, usize)> + 'h {
-    let pairs = heed.keys.iter().zip(&place.values);
-    pairs.filter_map(|(key, value)| Some((*key, (*value)? as usize)))
-}
-
-/// What pods with `heed` mean for rules over domains when they stand at `values`, by rule.
-fn stands(heed: &Heed, values: &[Value]) -> Vec<Stand> {
-    let mut stands: Vec<Stand> = Vec::new();
-    for (member, (rule, key)) in heed
-        .counted
-        .iter()
-        .map(|at| (true, at))
-        .chain(heed.owned.iter().map(|at| (false, at)))
-    {
-        let rule = u32::try_from(*rule).unwrap_or(u32::MAX);
-        let Some(value) = values[*key] else { continue };
-        match stands.iter_mut().find(|stand| stand.rule == rule) {
-            Some(held) => held.owner = true,
-            None => stands.push(Stand {
-                rule,
-                value,
-                owner: !member,
-                member,
-            }),
-        }
-    }
-    stands.sort_unstable_by_key(|stand| stand.rule);
-    stands
-}
-
-/// How good a place is; compared field by field.
-#[derive(Debug, Clone, Copy)]
-struct Rank {
-    cramped: bool,
-    uneven: u32,
-    followers: u32,
-    costs: bool,
-    weight: u32,
-    cost: f64,
-    crowd: u32,
-    /// For pods that spread: what is dealt there is worth. Equal numbers of pods are not equal sizes.
-    load: f64,
-}
-
-impl Rank {
-    fn better_than(&self, other: &Self) -> bool {
-        let key = |r: &Self| {
-            let (followers, weight) = (Reverse(r.followers), Reverse(r.weight));
-            (r.cramped, r.uneven, followers, r.costs, weight)
-        };
-        key(self)
-            .cmp(&key(other))
-            .then_with(|| self.cost.total_cmp(&other.cost))
-            .then_with(|| self.crowd.cmp(&other.crowd))
-            .then_with(|| self.load.total_cmp(&other.load))
-            .is_lt()
     }
 }

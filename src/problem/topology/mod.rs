@@ -15,6 +15,7 @@
 
 pub mod assign;
 pub mod domains;
+mod heed;
 pub mod host;
 mod narrow;
 pub mod phases;

@@ -86,6 +86,17 @@ pub fn profiles(rules: &Rules) -> Vec<Profile> {
     rules.identities.iter().enumerate().map(profile).collect()
 }
 
+/// Profiles with which everyone counts everyone and all pods are bound in turns: no order is assumed.
+#[must_use]
+pub fn level(rules: &Rules) -> Vec<Profile> {
+    let profile = |identity: &Identity| Profile {
+        owned: identity.owned.clone(),
+        counted: identity.member.clone(),
+        ..Profile::default()
+    };
+    rules.identities.iter().map(profile).collect()
+}
+
 /// "Comes before": identities first, then for each rule three joints through which its pods are connected, so that edges
 /// are as many as memberships and not as many as pairs.
 struct Graph {
