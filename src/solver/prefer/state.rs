@@ -334,7 +334,7 @@ impl<'p> State<'p> {
         let mut gain = Gain::ZERO;
         for effect in &effects.host {
             let held = bin.host.iter().find(|(held, _)| *held == effect.rule);
-            let count = held.map_or(Count::default(), |(_, count)| *count);
+            let count = held.map_or_else(Count::default, |(_, count)| *count);
             gain = gain.plus(with(count, effect));
         }
         for effect in &effects.domain {
