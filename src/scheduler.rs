@@ -207,7 +207,7 @@ impl<'a> Compiled<'a> {
     /// Compiles and solves once more if `outcome` leaves pods with rules between pods: with everyone counting everyone, and
     /// pods dealt one at a time, those who must share a node whenever they can. That is further from what packs well, and
     /// finds places where pods with rules have to wait for others to come into balance. `None` if nobody is left of whom
-    /// that may be true, there are more pods than [`MOST_BY_TURNS`], or it does not place more pods, those of high priority
+    /// that may be true, there are more than 2,000 pods, or it does not place more pods, those of high priority
     /// first.
     #[must_use]
     pub fn by_turns(&self, outcome: &Outcome) -> Option<(Self, Outcome)> {

@@ -13,7 +13,7 @@ const MOST_STEPS: u64 = 200_000;
 
 impl Workshop<'_> {
     /// Places pods that wait in the place of others that move to a node with room, highest priority first. Buys nothing.
-    /// O(waiting classes x nodes x their classes x nodes), and at most [`MOST_STEPS`] steps.
+    /// O(waiting classes x nodes x their classes x nodes), bounded by a number of steps.
     pub fn make_room(&mut self, built: &mut Built) {
         let problem = self.problem;
         let mut waiting: Vec<ClassId> = problem

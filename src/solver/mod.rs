@@ -10,12 +10,12 @@
 //! 4. [`construct`] builds a whole plan from values: free room on [`existing`] nodes first, then new nodes, each seeded
 //!    with the most expensive pod that waits, [filled](fill) in several orders, and bought as the option with the least price
 //!    per value of what it then holds; a node that works is repeated as often as pods and stocks allow.
-//! 5. [`search`] tries several values and fill orders within a [`budget`] and [improves](improve) the best plan: it raises the value of pods that ended on poor nodes and builds again,
+//! 5. [`search`] tries several values and fill orders within a budget (`budget`) and improves the best plan (`improve`): it raises the value of pods that ended on poor nodes and builds again,
 //!    tries values that are off by chance, then repacks small groups of nodes; the best plan by the [objective](score)
 //!    (M-1) wins.
 //!    Between the two, a [linear programme](columns) over the contents of all nodes tried so far finds their best mix and,
 //!    by its duals, better contents ([`pricing`]).
-//!    Where pods are left over, others [move](make_room) out of their way.
+//!    Where pods are left over, others move out of their way (`make_room`).
 //! 6. [`settle`] takes off what rules between pods forbid once some pods are left over.
 //! 7. [`prefer`] meets preferences where that costs nothing (M-2).
 //! 8. [`gangs`] sees to it that pods which are of use only together are placed together or not at all.

@@ -2,7 +2,7 @@
 //!
 //! A new node is always empty, so the least count over hosts is 0 and a spread of `maxSkew` n lets n selected pods on one
 //! node (S-93); pods that it speaks of but that can be bound later are not counted ([`phases`](super::phases)). Anti-affinity makes classes exclude each other. Among pods that
-//! all wait, those that must share a node are bundled and placed as one (W-26); pods that run [narrow](super::narrow) the
+//! all wait, those that must share a node are bundled and placed as one (W-26); pods that run narrow the
 //! nodes before.
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@
 //! order of binding as long as every pod that was dealt is placed; where some are left over, the solver settles the
 //! rules once more.
 //!
-//! Rules over host names first [narrow](narrow) the nodes of classes by what runs there already; the rest is settled while packing: [`host`] turns them into classes that exclude each other on one node,
+//! Rules over host names first narrow the nodes of classes by what runs there already; the rest is settled while packing: [`host`] turns them into classes that exclude each other on one node,
 //! into limits on how many pods of a group one node holds, and into bundles of pods that must share a node.
 //!
 //! [`rules`] interns the rules and tells pods apart by them; [`domains`] numbers the values of their keys and counts what
