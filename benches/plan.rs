@@ -14,19 +14,12 @@ fn snapshot(shape: Shape, pods: usize, nodes: usize, effort: Effort) -> Snapshot
     snapshot
 }
 
-/// Compile and solve at the least effort: what grows with the input.
-fn growth(c: &mut Criterion) {
-    let mut group = c.benchmark_group("compile+solve fast");
+/// Compile and solve, from the snapshot to the outcome.
+fn solved(c: &mut Criterion, group: &str, effort: Effort, shapes: &[(Shape, usize, usize)]) {
+    let mut group = c.benchmark_group(group);
     group.sample_size(10);
-    for (shape, pods, nodes) in [
-        (Shape::Identical, 10_000, 0),
-        (Shape::Identical, 100_000, 0),
-        (Shape::Gpu, 2_000, 0),
-        (Shape::Diverse, 1_000, 0),
-        (Shape::Packed, 1_000, 300),
-        (Shape::Estimator, 51_000, 0),
-    ] {
-        let snapshot = snapshot(shape, pods, nodes, Effort::Fast);
+    for (shape, pods, nodes) in shapes.iter().copied() {
+        let snapshot = snapshot(shape, pods, nodes, effort);
         let capacity = Capacity::new(&snapshot);
         group.throughput(Throughput::Elements(pods as u64));
         group.bench_with_input(
@@ -38,6 +31,35 @@ fn growth(c: &mut Criterion) {
         );
     }
     group.finish();
+}
+
+/// The shapes of Karpenter's and Cluster Autoscaler's own benchmarks, and what grows with the input.
+const SHAPES: [(Shape, usize, usize); 12] = [
+    (Shape::Diverse, 500, 0),
+    (Shape::Diverse, 1_000, 0),
+    (Shape::Diverse, 5_000, 0),
+    (Shape::Diverse, 10_000, 0),
+    (Shape::Diverse, 100_000, 0),
+    (Shape::Preferences, 4_000, 0),
+    (Shape::IgnorePreferences, 4_000, 0),
+    (Shape::Estimator, 51_000, 0),
+    (Shape::Packed, 1_000, 300),
+    (Shape::Gpu, 2_000, 0),
+    (Shape::Identical, 10_000, 0),
+    (Shape::Identical, 1_000_000, 0),
+];
+
+fn fast(c: &mut Criterion) {
+    solved(c, "compile+solve fast", Effort::Fast, &SHAPES);
+}
+
+fn balanced(c: &mut Criterion) {
+    solved(c, "compile+solve balanced", Effort::Balanced, &SHAPES[..10]);
+}
+
+fn thorough(c: &mut Criterion) {
+    let gpu = [(Shape::Gpu, 2_000, 0)];
+    solved(c, "compile+solve thorough", Effort::Thorough, &gpu);
 }
 
 /// The steps apart, at the default effort.
@@ -56,5 +78,5 @@ fn steps(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, growth, steps);
+criterion_group!(benches, fast, balanced, thorough, steps);
 criterion_main!(benches);

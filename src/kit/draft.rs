@@ -1,6 +1,7 @@
 //! Plans from no more than "this pod goes there".
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
@@ -113,7 +114,7 @@ impl<'a> Draft<'a> {
             node_pool: Name::clone(&pool.name),
             pods: Vec::new(),
             buffer_pods: Vec::new(),
-            instance_types: vec![Name::clone(&instance_type.name)],
+            instance_types: Arc::new(vec![Name::clone(&instance_type.name)]),
             zones: vec![Name::clone(&offering.zone)],
             capacity_types: vec![offering.capacity_type],
             cheapest: ChosenOffering {
@@ -126,7 +127,7 @@ impl<'a> Draft<'a> {
             },
             instance_group: offering.instance_group.clone(),
             requests: ResourceList::new(),
-            fallbacks: Vec::new(),
+            fallbacks: Arc::default(),
             min_values_relaxed: false,
         });
         Bought(self.plan.new_node_claims.len() - 1)
@@ -159,7 +160,7 @@ impl<'a> Draft<'a> {
                 pod: Name::from(pod.key()),
                 reason: Name::from("the policy did not place it"),
                 code: Name::from("not-placed"),
-                reasons: std::sync::Arc::default(),
+                reasons: Arc::default(),
             })
             .collect();
         plan.unschedulable = left;

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{ChosenOffering, ExistingPlacement, Plan, PlannedClaim, PreferenceTotals, Totals};
 use crate::base::bitset::BitSet;
@@ -411,13 +412,13 @@ impl<'d, 'a> Decoder<'d, 'a> {
             node_pool: Name::clone(&self.views.pools.templates[pool.at()].pool.name),
             pods: Vec::new(),
             buffer_pods: Vec::new(),
-            instance_types,
+            instance_types: Arc::new(instance_types),
             zones: places.zones,
             capacity_types: places.capacity_types,
             instance_group: cheapest.instance_group.clone(),
             cheapest,
             requests,
-            fallbacks,
+            fallbacks: Arc::new(fallbacks),
             min_values_relaxed: relaxed,
         }
     }

@@ -60,8 +60,8 @@ pub struct PlannedClaim {
     /// Pods of capacity buffers that it keeps room for; nobody created them (S-130).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buffer_pods: Vec<Name>,
-    /// Types that hold all the pods, cheapest first.
-    pub instance_types: Vec<Name>,
+    /// Types that hold all the pods, cheapest first. Shared by claims of equal nodes.
+    pub instance_types: Arc<Vec<Name>>,
     /// Zones the claim may land in.
     pub zones: Vec<Name>,
     /// Capacity types the claim may use.
@@ -74,9 +74,9 @@ pub struct PlannedClaim {
     /// What the pods and DaemonSets on it ask for.
     #[serde(default)]
     pub requests: ResourceList,
-    /// Further offerings in the order in which to try them, each able to hold all the pods (M-5).
+    /// Further offerings in the order in which to try them, each able to hold all the pods (M-5). Shared likewise.
     #[serde(default)]
-    pub fallbacks: Vec<ChosenOffering>,
+    pub fallbacks: Arc<Vec<ChosenOffering>>,
     /// Set where `minValues` was lowered (S-56).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub min_values_relaxed: bool,
@@ -88,12 +88,11 @@ impl PlannedClaim {
         let any = |holds: &dyn Fn(&InstanceType, &Offering) -> bool| {
             allowed.iter().any(|(kind, offering)| holds(kind, offering))
         };
-        self.instance_types
-            .retain(|name| any(&|kind, _| kind.name == *name));
+        Arc::make_mut(&mut self.instance_types).retain(|name| any(&|kind, _| kind.name == *name));
         self.zones.retain(|zone| any(&|_, o| o.zone == *zone));
         self.capacity_types
             .retain(|kind| any(&|_, o| o.capacity_type == *kind));
-        self.fallbacks.retain(|fallback| {
+        Arc::make_mut(&mut self.fallbacks).retain(|fallback| {
             any(&|kind, o| {
                 kind.name == fallback.instance_type
                     && o.zone == fallback.zone

@@ -85,7 +85,7 @@ mod tests {
             node_pool: Name::from("pool"),
             pods: Vec::new(),
             buffer_pods: Vec::new(),
-            instance_types: vec![Name::from(name)],
+            instance_types: std::sync::Arc::new(vec![Name::from(name)]),
             zones: vec![Name::from(zone)],
             capacity_types: vec![CapacityType::OnDemand],
             cheapest: ChosenOffering {
@@ -98,7 +98,7 @@ mod tests {
             },
             instance_group: None,
             requests: crate::model::resources::ResourceList::new(),
-            fallbacks: Vec::new(),
+            fallbacks: std::sync::Arc::default(),
             min_values_relaxed: false,
         };
         vec![claim; count]

@@ -495,7 +495,7 @@ impl Machine {
 fn offerings(claim: &PlannedClaim) -> Vec<Offering> {
     let mut all: Vec<Offering> = Vec::with_capacity(1 + claim.fallbacks.len());
     for (at, of) in std::iter::once(&claim.cheapest)
-        .chain(&claim.fallbacks)
+        .chain(claim.fallbacks.iter())
         .enumerate()
     {
         let own = claim.instance_group.as_ref().filter(|_| at == 0);

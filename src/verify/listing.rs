@@ -39,7 +39,7 @@ pub(super) fn check_lists(claim: &PlannedClaim, menu: Menu<'_>, report: &mut Rep
             ));
         }
     }
-    for name in &claim.instance_types {
+    for name in claim.instance_types.iter() {
         if menu.named(name).is_empty() {
             report.violation(Violation::new(
                 Kind::Claim,
@@ -107,7 +107,7 @@ pub(super) fn check_types(
     report: &mut Report,
 ) -> BTreeSet<usize> {
     let mut holding = BTreeSet::new();
-    for name in &claim.instance_types {
+    for name in claim.instance_types.iter() {
         let usable = offerings_of(menu, claim, name);
         let mut why = "no offering in the claim's zones and capacity types".to_owned();
         let before = holding.len();
@@ -152,7 +152,7 @@ pub(super) fn check_cheapest(
         Some((catalogue.price(entry, &entry.offerings[offering])?, entry))
     };
     let mut best: Option<(Price, &InstanceType)> = None;
-    for name in &claim.instance_types {
+    for name in claim.instance_types.iter() {
         // Entries that share a name count only if they hold the pods: the name alone does not say which is listed.
         let shared = menu.named(name).len() > 1;
         let listed = offerings_of(menu, claim, name).into_iter();
@@ -248,7 +248,7 @@ pub(super) fn check_fallbacks(
     load: &Load<'_>,
     report: &mut Report,
 ) {
-    for fallback in &claim.fallbacks {
+    for fallback in claim.fallbacks.iter() {
         let why = why_not_fallback(cluster, catalogue, forms, pool, fallback, load);
         if let Some(why) = why {
             report.violation(Violation::new(

@@ -288,7 +288,7 @@ fn min_values_counts_types_that_hold_the_pods() {
     };
     let mut both = plan(&[("a", &["p"])], &[]);
     let claim = both.new_node_claims.first_mut().unwrap();
-    claim.instance_types = vec!["large".into(), "small".into()];
+    claim.instance_types = vec!["large".into(), "small".into()].into();
     claim.cheapest.instance_type = "large".into();
     claim.cheapest.price = Some("0.4".parse().unwrap());
     both.totals.hourly_price = "0.4".parse().unwrap();

@@ -461,7 +461,7 @@ impl Run {
 }
 
 fn offerings(planned: &PlannedClaim) -> impl Iterator<Item = &ChosenOffering> {
-    std::iter::once(&planned.cheapest).chain(&planned.fallbacks)
+    std::iter::once(&planned.cheapest).chain(planned.fallbacks.iter())
 }
 
 fn identity(pod: &Pod) -> Name {

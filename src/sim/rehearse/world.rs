@@ -1,6 +1,7 @@
 //! The cluster, the pods and the trouble of a seed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::base::rng::Rng;
 use crate::base::time::{Span, Timestamp};
@@ -505,13 +506,13 @@ pub(super) fn claim(
         node_pool: Name::clone(&pool.name),
         pods,
         buffer_pods: Vec::new(),
-        instance_types: vec![Name::clone(&cheapest.instance_type)],
+        instance_types: Arc::new(vec![Name::clone(&cheapest.instance_type)]),
         zones: vec![Name::clone(&cheapest.zone)],
         capacity_types: vec![cheapest.capacity_type],
         cheapest: cheapest.clone(),
         instance_group: cheapest.instance_group.clone(),
         requests: ResourceList::new(),
-        fallbacks: fallbacks.to_vec(),
+        fallbacks: Arc::new(fallbacks.to_vec()),
         min_values_relaxed: false,
     })
 }

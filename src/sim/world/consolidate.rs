@@ -1,5 +1,7 @@
 //! Consolidation: what the disruption floor decides about the world's nodes, carried out through its queue.
 
+use std::sync::Arc;
+
 use super::World;
 use super::plan::number_in;
 use super::state::{Alias, NodeId, Stage};
@@ -140,7 +142,7 @@ impl World {
                     let mut claim = *planned;
                     claim.instance_group.clone_from(&offering.instance_group);
                     claim.cheapest = offering;
-                    claim.fallbacks.clear();
+                    claim.fallbacks = Arc::default();
                     let alias = Alias {
                         pods: claim.pods.clone(),
                         node: None,

@@ -477,7 +477,7 @@ fn planned(pool: &Name, instance_type: &Name, offering: &Offering) -> PlannedCla
         node_pool: Name::clone(pool),
         pods: Vec::new(),
         buffer_pods: Vec::new(),
-        instance_types: Vec::new(),
+        instance_types: Arc::default(),
         zones: Vec::new(),
         capacity_types: Vec::new(),
         cheapest: ChosenOffering {
@@ -490,7 +490,7 @@ fn planned(pool: &Name, instance_type: &Name, offering: &Offering) -> PlannedCla
         },
         instance_group: offering.instance_group.clone(),
         requests: ResourceList::new(),
-        fallbacks: Vec::new(),
+        fallbacks: Arc::default(),
         min_values_relaxed: false,
     }
 }

@@ -254,7 +254,7 @@ fn w26_what_is_approved_is_what_is_bought() {
     let (commands, saved) = ours(&snapshot);
     assert_eq!(saved, 200);
     let limit = "0.40".parse().unwrap();
-    for fallback in &commands[0].replacements[0].fallbacks {
+    for fallback in commands[0].replacements[0].fallbacks.iter() {
         assert!(fallback.price.unwrap() < limit);
     }
     let types = &mut snapshot.instance_types[0].instance_types;

@@ -92,10 +92,10 @@ fn chosen_type<'s>(snapshot: &'s Snapshot, claim: &PlannedClaim) -> Option<&'s I
 
 /// Makes `claim` buy exactly this.
 fn buy(claim: &mut PlannedClaim, entry: &InstanceType, offering: &Offering) {
-    claim.instance_types = vec![entry.name.clone()];
+    claim.instance_types = vec![entry.name.clone()].into();
     claim.zones = vec![offering.zone.clone()];
     claim.capacity_types = vec![offering.capacity_type];
-    claim.fallbacks.clear();
+    claim.fallbacks = std::sync::Arc::default();
     set_choice(&mut claim.cheapest, entry, offering);
 }
 
@@ -189,7 +189,7 @@ fn pool_unknown(_: &mut Snapshot, plan: &mut Plan) -> Option<()> {
 
 fn type_unknown(_: &mut Snapshot, plan: &mut Plan) -> Option<()> {
     let claim = plan.new_node_claims.first_mut()?;
-    claim.instance_types.push(Name::from("no.such.type"));
+    std::sync::Arc::make_mut(&mut claim.instance_types).push(Name::from("no.such.type"));
     Some(())
 }
 
@@ -676,7 +676,7 @@ fn too_few_values(snapshot: &mut Snapshot, plan: &mut Plan) -> Option<()> {
         requirements.find(|r| {
             r.key.as_ref() == label::INSTANCE_TYPE && r.min_values.is_some_and(|least| least > 1)
         })?;
-        claim.instance_types = vec![claim.cheapest.instance_type.clone()];
+        claim.instance_types = vec![claim.cheapest.instance_type.clone()].into();
         Some(())
     })
 }
@@ -715,10 +715,10 @@ fn fallback_too_small(snapshot: &mut Snapshot, plan: &mut Plan) -> Option<()> {
             .find(|t| !holds(t, &asked) && purchasable(t).is_some())?;
         let mut fallback = claim.cheapest.clone();
         set_choice(&mut fallback, small, purchasable(small)?);
-        claim.instance_types.push(small.name.clone());
+        std::sync::Arc::make_mut(&mut claim.instance_types).push(small.name.clone());
         claim.zones.push(fallback.zone.clone());
         claim.capacity_types.push(fallback.capacity_type);
-        claim.fallbacks.push(fallback);
+        std::sync::Arc::make_mut(&mut claim.fallbacks).push(fallback);
         Some(())
     })
 }
@@ -727,6 +727,6 @@ fn fallback_does_not_exist(_: &mut Snapshot, plan: &mut Plan) -> Option<()> {
     let claim = plan.new_node_claims.first_mut()?;
     let mut fallback = claim.cheapest.clone();
     fallback.zone = Name::from("elsewhere");
-    claim.fallbacks.push(fallback);
+    std::sync::Arc::make_mut(&mut claim.fallbacks).push(fallback);
     Some(())
 }

@@ -63,7 +63,7 @@ fn cluster_quota_used_up(snapshot: &mut Snapshot, _: &mut Plan) -> Option<()> {
 }
 
 fn type_quota_leaves_no_fallback(snapshot: &mut Snapshot, plan: &mut Plan) -> Option<()> {
-    let fallbacks = plan.new_node_claims.iter().flat_map(|c| &c.fallbacks);
+    let fallbacks = plan.new_node_claims.iter().flat_map(|c| c.fallbacks.iter());
     let name = fallbacks.map(|f| f.instance_type.clone()).next()?;
     snapshot.options.quotas.per_type.insert(name, 0);
     Some(())
