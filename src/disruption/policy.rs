@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::candidate::Hold;
 use super::cluster::Cluster;
-use super::economic::{self, Economic};
+use super::economic;
 use super::karpenter::{Karpenter, Version};
+use super::lookahead;
 use crate::plan::command::Command;
 use crate::problem::NodeId;
 
@@ -81,7 +82,7 @@ impl Policy for EconomicPolicy {
     }
 
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command> {
-        Economic::new(cluster).commands()
+        lookahead::commands(cluster)
     }
 
     fn holds(&self, cluster: &Cluster<'_>, commands: &[Command]) -> BTreeMap<NodeId, Hold> {

@@ -24,20 +24,25 @@ use crate::solver::whatif::{Slot, World};
 /// Everything that no longer holds, as reasons.
 pub fn recheck(command: &Command, snapshot: &Snapshot) -> Result<(), Vec<Reason>> {
     let capacity = Capacity::new(snapshot);
-    let cluster = Cluster::new(snapshot, &capacity);
-    let mut faults = Vec::new();
-    let candidates = candidates(&cluster, command, &mut faults);
-    check_budgets(&cluster, command, &candidates, &mut faults);
-    check_moves(&cluster, command, &mut faults);
-    if faults.is_empty() {
-        check_places(&cluster, command, &candidates, &mut faults);
-    }
-    check_price(&cluster, command, &candidates, &mut faults);
+    let faults = faults(command, &Cluster::new(snapshot, &capacity));
     if faults.is_empty() {
         Ok(())
     } else {
         Err(faults)
     }
+}
+
+/// What stands against carrying out `command` on `cluster`.
+pub(super) fn faults(command: &Command, cluster: &Cluster<'_>) -> Vec<Reason> {
+    let mut faults = Vec::new();
+    let candidates = candidates(cluster, command, &mut faults);
+    check_budgets(cluster, command, &candidates, &mut faults);
+    check_moves(cluster, command, &mut faults);
+    if faults.is_empty() {
+        check_places(cluster, command, &candidates, &mut faults);
+    }
+    check_price(cluster, command, &candidates, &mut faults);
+    faults
 }
 
 fn candidates<'a>(

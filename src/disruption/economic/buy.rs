@@ -1,12 +1,13 @@
 //! New nodes for pods that found no free room: one node for all, or a greedy choice node by node.
 
-use super::pack::{Allowed, Packer};
+use super::pack::{Allowed, Packer, asks_for_values};
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
+use crate::disruption::karpenter::simulate::enough_values;
 use crate::model::price::Price;
 use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
-use crate::solver::whatif::World;
 use crate::solver::whatif::topology::Spot;
+use crate::solver::whatif::{Slot, World};
 
 /// How many options are filled exactly where rules between pods matter.
 const EXACT: usize = 3;
@@ -92,6 +93,32 @@ impl Packer {
             }
         }
         None
+    }
+
+    /// Whether the bought node of `slot` could be of as many types as its pool asks for, none of them dearer than `most`.
+    pub(super) fn leaves_a_choice(
+        &self,
+        world: &World<'_>,
+        slot: Slot,
+        spot: bool,
+        most: Option<Price>,
+    ) -> bool {
+        let problem = world.problem();
+        let Some(bought) = world.bought(slot) else {
+            return true;
+        };
+        let pool = problem.options[bought.option].pool;
+        if !asks_for_values(problem, pool) {
+            return true;
+        }
+        let mut choice = problem.pools[pool].options.clone();
+        choice.retain(|option| {
+            let price = problem.options[option].price;
+            (spot || !self.spot[option.at()])
+                && most.is_none_or(|most| price.is_some_and(|price| price <= most))
+                && world.could_be(slot, option)
+        });
+        enough_values(problem, pool, &choice)
     }
 
     fn holds(&self, world: &mut World<'_>, option: OptionId, items: &[(ClassId, u32)]) -> bool {
