@@ -65,14 +65,18 @@ impl Paid {
     }
 }
 
-/// The commands for `cluster`: those of the plan for the whole of it, or one that leads further.
+/// The commands for `cluster`: those of the plan for the whole of it, or what leads further.
 #[must_use]
 pub(super) fn commands(cluster: &Cluster<'_>) -> Vec<Command> {
-    let plan = Economic::new(cluster).commands();
+    let economic = Economic::new(cluster);
+    let plan = economic.commands();
     if !is_small(cluster) {
         return plan;
     }
-    let Some((first, theirs)) = their_way(cluster) else {
+    if economic.is_unbound() {
+        return at_once(cluster, &economic, plan);
+    }
+    let Some((first, theirs, _)) = their_way(cluster) else {
         return plan;
     };
     if our_way(cluster, &plan, theirs) <= theirs {
@@ -80,6 +84,41 @@ pub(super) fn commands(cluster: &Cluster<'_>) -> Vec<Command> {
     } else {
         vec![first]
     }
+}
+
+/// Where no budget cuts a plan into steps, the end is reached at once, and is one from which neither way goes on.
+fn at_once(cluster: &Cluster<'_>, economic: &Economic<'_, '_>, plan: Vec<Command>) -> Vec<Command> {
+    let theirs = their_way(cluster).map(|(_, _, end)| to_rest(end));
+    let after = apply(cluster.snapshot, &plan);
+    let number = after.nodes.len();
+    let ours = to_rest(after.clone());
+    let best = match theirs {
+        Some(theirs) if price(&theirs) < price(&ours) => theirs,
+        _ => ours,
+    };
+    if best.nodes.len() == number && price(&best) >= price(&after) {
+        return plan;
+    }
+    economic.straight_to(&best).unwrap_or(plan)
+}
+
+/// Where `snapshot` is led by both ways, in turn, until neither goes on.
+fn to_rest(snapshot: Snapshot) -> Snapshot {
+    let mut current = snapshot;
+    for _ in 0..STEPS {
+        let capacity = Capacity::new(&current);
+        let cluster = Cluster::new(&current, &capacity);
+        let mut step = Economic::new(&cluster).commands();
+        if step.is_empty() {
+            step.extend(their_step(&cluster));
+        }
+        if step.is_empty() {
+            break;
+        }
+        let next = apply(&current, &step);
+        current = next;
+    }
+    current
 }
 
 /// Whether both ways can be followed in little time, and Karpenter's commands are of a kind that this policy gives: it
@@ -93,8 +132,8 @@ fn is_small(cluster: &Cluster<'_>) -> bool {
         && Economic::new(cluster).is_plain()
 }
 
-/// The first command of Karpenter's way, and what the way costs; `None` if it starts with nothing.
-fn their_way(cluster: &Cluster<'_>) -> Option<(Command, Cost)> {
+/// The first command of Karpenter's way, what the way costs and where it ends; `None` if it starts with nothing.
+fn their_way(cluster: &Cluster<'_>) -> Option<(Command, Cost, Snapshot)> {
     let options = &cluster.snapshot.options;
     let first = their_step(cluster)?;
     let mut paid = Paid::default();
@@ -108,7 +147,8 @@ fn their_way(cluster: &Cluster<'_>) -> Option<(Command, Cost)> {
         paid.add(options, &step);
         after = apply(&after, &[step]);
     }
-    Some((first, paid.ending_at(options, price(&after))))
+    let cost = paid.ending_at(options, price(&after));
+    Some((first, cost, after))
 }
 
 /// The first of Karpenter's commands that this policy could give.

@@ -21,6 +21,12 @@ pub trait Policy: std::fmt::Debug {
     /// plan.
     fn alternatives(&self) -> bool;
 
+    /// Whether drift that Karpenter does not look for counts although nobody has marked it (H-13). Karpenter's methods read
+    /// the condition only.
+    fn sees_drift(&self) -> bool {
+        true
+    }
+
     /// The commands for `cluster`.
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command>;
 
@@ -57,6 +63,10 @@ impl Policy for KarpenterPolicy {
 
     fn alternatives(&self) -> bool {
         true
+    }
+
+    fn sees_drift(&self) -> bool {
+        false
     }
 
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command> {

@@ -11,7 +11,7 @@ use crate::explain::reason::{Code, Reason};
 use crate::model::cluster::Snapshot;
 use crate::model::price::Price;
 use crate::model::resources::Name;
-use crate::plan::command::{Command, Move};
+use crate::plan::command::{Command, Method, Move};
 use crate::problem::NodeId;
 use crate::scheduler::Capacity;
 use crate::solver::whatif::{Slot, World};
@@ -225,7 +225,9 @@ fn check_places(
             }
         }
     }
-    for claim in &command.replacements {
+    // What static pools buy (D-92) is no option of a plan.
+    let fixed = command.method == Method::StaticDrift;
+    for claim in command.replacements.iter().filter(|_| !fixed) {
         let chosen = &claim.cheapest;
         let option = cluster.what.problem.options.ids().find(|option| {
             let (kind, offering) = cluster.offering(*option);
@@ -250,7 +252,7 @@ fn check_places(
             }
         }
     }
-    for pod in homeless.keys() {
+    for pod in homeless.keys().filter(|_| !fixed) {
         faults.push(Reason::new(
             format!("Pod {pod}"),
             Code::Competition,

@@ -17,6 +17,7 @@ pub mod pack;
 mod parts;
 pub mod places;
 pub mod search;
+mod straight;
 
 use std::collections::BTreeSet;
 
@@ -27,7 +28,6 @@ use crate::solver::whatif::{Slot, World};
 
 use super::DisruptionReason;
 use super::budget;
-use super::build::{Builder, Draft};
 use super::candidate::{Assessor, Candidate, Class};
 use super::cluster::Cluster;
 use crate::plan::command::{Command, Method};
@@ -148,15 +148,7 @@ impl<'c, 'a> Economic<'c, 'a> {
             world.remove(Slot::of(candidate.node));
         }
         if !empty.is_empty() {
-            let draft = Draft {
-                reason: DisruptionReason::Empty,
-                method: Method::Emptiness,
-                candidates: empty.clone(),
-                purchases: Vec::new(),
-                existing: Vec::new(),
-            };
-            let builder = Builder::new(self.cluster, self.assessor.pdbs());
-            commands.push(builder.command(&draft, &world));
+            commands.push(self.delete_empty(&empty, &world));
         }
         commands.extend(self.repairs(&mut world, &destinations));
         // What was bought so far belongs to commands of its own.

@@ -135,9 +135,8 @@ impl Packer {
         limit: Option<Price>,
     ) -> bool {
         let mut floor = Floor::new(self, limit);
-        items
-            .iter()
-            .all(|(class, count)| floor.add(problem, *class, *count))
+        let mut left = items.iter().filter(|(_, count)| *count > 0);
+        left.all(|(class, count)| floor.add(problem, *class, *count))
     }
 
     /// What `content` costs at least: each resource at its least price per unit.
