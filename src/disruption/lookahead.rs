@@ -88,18 +88,28 @@ pub(super) fn commands(cluster: &Cluster<'_>) -> Vec<Command> {
 
 /// Where no budget cuts a plan into steps, the end is reached at once, and is one from which neither way goes on.
 fn at_once(cluster: &Cluster<'_>, economic: &Economic<'_, '_>, plan: Vec<Command>) -> Vec<Command> {
-    let theirs = their_way(cluster).map(|(_, _, end)| to_rest(end));
-    let after = apply(cluster.snapshot, &plan);
-    let number = after.nodes.len();
-    let ours = to_rest(after.clone());
-    let best = match theirs {
-        Some(theirs) if price(&theirs) < price(&ours) => theirs,
-        _ => ours,
+    let options = &cluster.snapshot.options;
+    let cost = |commands: &[Command]| {
+        let mut paid = Paid::default();
+        commands
+            .iter()
+            .for_each(|command| paid.add(options, command));
+        paid.ending_at(options, price(&apply(cluster.snapshot, commands)))
     };
-    if best.nodes.len() == number && price(&best) >= price(&after) {
-        return plan;
+    let after = apply(cluster.snapshot, &plan);
+    let at_rest = to_rest(after.clone());
+    let goes_on = at_rest.nodes.len() != after.nodes.len() || price(&at_rest) < price(&after);
+    let further = economic.straight_to(&at_rest).filter(|_| goes_on);
+    let ours = further.unwrap_or(plan);
+    let reached = price(&apply(cluster.snapshot, &ours));
+    let theirs = their_way(cluster)
+        .map(|(_, _, end)| to_rest(end))
+        .filter(|end| price(end) <= reached)
+        .and_then(|end| economic.straight_to(&end));
+    match theirs {
+        Some(theirs) if cost(&theirs) < cost(&ours) => theirs,
+        _ => ours,
     }
-    economic.straight_to(&best).unwrap_or(plan)
 }
 
 /// Where `snapshot` is led by both ways, in turn, until neither goes on.

@@ -235,3 +235,44 @@ fn commands_for_arbitrary_clusters_are_valid_and_end() {
     }
     assert!(planned > 30, "{planned}");
 }
+
+/// D-92: drifted nodes of a static pool are replaced one for one, as budgets and `limits.nodes` let them.
+#[test]
+fn drifted_nodes_of_static_pools_are_replaced_one_for_one() {
+    let of = |limit: &str, nodes: &str| {
+        let mut snapshot = cluster(
+            world()
+                .pool(&format!("p static limit=nodes:{limit}"))
+                .types("t 4cpu $1")
+                .node("a 4cpu type=t pool=p")
+                .node("b 4cpu type=t pool=p")
+                .pod("cpu=3 on=a"),
+        );
+        budget(&mut snapshot, nodes, None);
+        snapshot.node_pools[0].replicas = Some(2);
+        snapshot.options.feature_gates.static_capacity = true;
+        let now = snapshot.options.now.unwrap();
+        for claim in &mut snapshot.node_claims {
+            claim.conditions.push(condition("Drifted", now));
+        }
+        snapshot
+    };
+    for (limit, nodes, commands) in [
+        ("9", "100%", 2),
+        ("3", "100%", 1),
+        ("9", "1", 1),
+        ("2", "2", 0),
+    ] {
+        let snapshot = of(limit, nodes);
+        let plan = karpenter(&snapshot);
+        assert_eq!(plan.len(), commands, "limit {limit}, budget {nodes}");
+        for command in &plan {
+            assert_eq!(
+                (command.method, command.decision()),
+                (Method::StaticDrift, "replace")
+            );
+            let verdict = verify_commands(&snapshot, std::slice::from_ref(command));
+            assert!(verdict.valid, "{:#?}", verdict.findings);
+        }
+    }
+}

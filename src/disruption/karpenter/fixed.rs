@@ -2,16 +2,19 @@
 
 use crate::disruption::DisruptionReason;
 use crate::disruption::budget;
-use crate::disruption::build::{Builder, Draft};
+use crate::disruption::build::{Builder, Draft, net_saving};
 use crate::disruption::candidate::Candidate;
 use crate::disruption::cluster::Cluster;
 use crate::model::label::NODE_POOL;
+use crate::model::node_claim::NodeClaim;
 use crate::model::node_pool::NodePool;
 use crate::model::price::Price;
 use crate::model::resources::{NODES, Name, ResourceList};
 use crate::plan::PlannedClaim;
 use crate::plan::command::{Command, Method};
 use crate::plan::statics;
+use crate::solver::whatif::World;
+use crate::view::pools::Template;
 
 /// One command for each of `drifted` that budgets and `limits.nodes` let go now. Its replacement comes from the pool's
 /// template without a simulation; the pods of the node are said to follow it there.
@@ -43,10 +46,9 @@ pub(super) fn replace(
                 purchases: Vec::new(),
                 existing: Vec::new(),
             };
-            let mut command =
-                builder.command(&draft, &crate::solver::whatif::World::new(&cluster.what));
+            let mut command = builder.command(&draft, &World::new(&cluster.what));
             command.price_after = claim.cheapest.price.unwrap_or(Price::ZERO);
-            command.net_saving = crate::disruption::build::net_saving(
+            command.net_saving = net_saving(
                 &cluster.snapshot.options,
                 command.price_before - command.price_after,
                 command.price_after,
@@ -62,7 +64,7 @@ pub(super) fn replace(
 /// How many nodes more than it has `pool` may have for a while; none while it has more than it should (D-92).
 fn spare(cluster: &Cluster<'_>, pool: &NodePool) -> u32 {
     let claims = cluster.snapshot.node_claims.iter();
-    let of_node = |claim: &crate::model::node_claim::NodeClaim| {
+    let of_node = |claim: &NodeClaim| {
         let nodes = &cluster.views.nodes;
         let view = nodes
             .iter()
@@ -86,7 +88,7 @@ fn spare(cluster: &Cluster<'_>, pool: &NodePool) -> u32 {
 
 fn claim(
     cluster: &Cluster<'_>,
-    template: &crate::view::pools::Template<'_>,
+    template: &Template<'_>,
     candidate: &Candidate<'_>,
 ) -> Option<PlannedClaim> {
     let cheapest = statics::cheapest(&cluster.views, template)?;
