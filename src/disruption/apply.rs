@@ -74,6 +74,8 @@ pub fn apply(snapshot: &Snapshot, commands: &[Command]) -> Snapshot {
         if let Some(node) = target.get(pod.key().as_str()) {
             pod.node_name = Some(Name::clone(node));
             pod.phase = PodPhase::Running;
+            // A StatefulSet made it again.
+            pod.deleted = None;
         }
     }
     after.pods.retain(|pod| {

@@ -38,11 +38,14 @@ pub struct Cluster<'a> {
     pub now: Timestamp,
 }
 
-/// Whether the pod would need another place if its node went (D-12): it is active and belongs to neither a DaemonSet nor
-/// the node itself.
+/// Whether the pod would need another place if its node went (D-12): it is active, or its StatefulSet is about to make it
+/// again, and belongs to neither a DaemonSet nor the node itself.
 #[must_use]
 pub fn is_reschedulable(pod: &Pod) -> bool {
-    !pod.is_finished() && !pod.is_terminating() && !pod.is_daemon() && !pod.is_owned_by("", "Node")
+    !pod.is_finished()
+        && (!pod.is_terminating() || pod.is_owned_by("apps", "StatefulSet"))
+        && !pod.is_daemon()
+        && !pod.is_owned_by("", "Node")
 }
 
 impl<'a> Cluster<'a> {

@@ -1,5 +1,7 @@
 //! The whole way from a snapshot to commands in one call, and what repeating it leads to.
 
+use std::borrow::Cow;
+
 use super::apply::apply;
 use super::cluster::Cluster;
 use super::drift;
@@ -13,8 +15,8 @@ use crate::scheduler::Capacity;
 /// How many rounds [`converge`] takes at most.
 const MAX_STEPS: usize = 1_000;
 
-/// Decides which nodes of `snapshot` go, and why each other node stays. Drift that the snapshot shows counts whether it is
-/// marked or not ([`drift::complete`]).
+/// Decides which nodes of `snapshot` go, and why each other node stays. A node whose instance group has left its class is
+/// drifted whether it is marked or not ([`drift::complete`]), unless the policy [reads marks only](Policy::sees_drift).
 ///
 /// ```
 /// use tetrapod::disruption::consolidate;
@@ -25,7 +27,11 @@ const MAX_STEPS: usize = 1_000;
 /// assert!(answer.commands.is_empty());
 /// ```
 pub fn consolidate(snapshot: &Snapshot, policy: &dyn Policy) -> Disruption {
-    let snapshot = drift::complete(snapshot);
+    let snapshot = if policy.sees_drift() {
+        drift::complete(snapshot)
+    } else {
+        Cow::Borrowed(snapshot)
+    };
     let capacity = Capacity::new(&snapshot);
     let cluster = Cluster::new(&snapshot, &capacity);
     let commands = policy.commands(&cluster);
@@ -61,7 +67,11 @@ fn carried_out<'k>(policy: &dyn Policy, commands: &'k [Command]) -> &'k [Command
 #[must_use]
 pub fn converge(snapshot: &Snapshot, policy: &dyn Policy) -> (Converged, Snapshot) {
     let mut result = Converged::default();
-    let mut current = drift::complete(snapshot).into_owned();
+    let mut current = if policy.sees_drift() {
+        drift::complete(snapshot).into_owned()
+    } else {
+        snapshot.clone()
+    };
     for step in 0..=MAX_STEPS {
         let capacity = Capacity::new(&current);
         let cluster = Cluster::new(&current, &capacity);

@@ -1,7 +1,8 @@
 //! Which NodeClaims are drifted (D-86): what the condition `Drifted` says, found from the snapshot.
 //!
 //! Planners read the condition only, as Karpenter's do. Whoever keeps NodeClaims sets it from [`detect`] or [`mark`]s the
-//! snapshot; [`consolidate`](super::consolidate) and [`converge`](super::converge) add what is missing by [`complete`].
+//! snapshot; where Karpenter does, [`consolidate`](super::consolidate) and [`converge`](super::converge) add what it does
+//! not look for by [`complete`].
 
 use std::borrow::Cow;
 
@@ -131,11 +132,15 @@ pub fn mark(snapshot: &mut Snapshot) {
     }
 }
 
-/// `snapshot` with the condition `Drifted` on every NodeClaim that [`detect`] finds. Conditions that are there stay, as a
-/// provider may know more than the snapshot tells (D-86, the last row).
+/// `snapshot` with the condition `Drifted` on every NodeClaim whose instance group has left its node class (H-13). What
+/// else [`detect`] finds is Karpenter's to mark: it looks every five minutes (D-86), so where it runs, a claim without the
+/// condition is not drifted by those rules, and a type that is not listed may only be missing from the input.
 #[must_use]
 pub fn complete(snapshot: &Snapshot) -> Cow<'_, Snapshot> {
-    let found: FastMap<Name, Drift> = detect(snapshot).into_iter().collect();
+    let found: FastMap<Name, Drift> = detect(snapshot)
+        .into_iter()
+        .filter(|(_, drift)| *drift == Drift::InstanceGroup)
+        .collect();
     let is_new = |claim: &NodeClaim| {
         found.contains_key(&claim.name)
             && Condition::is_true(&claim.conditions, DRIFTED) != Some(true)

@@ -16,6 +16,7 @@ pub mod decide;
 pub mod drift;
 pub mod economic;
 pub mod karpenter;
+mod lookahead;
 pub mod pdb;
 pub mod policy;
 pub mod queue;

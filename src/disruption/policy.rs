@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::candidate::Hold;
 use super::cluster::Cluster;
-use super::economic::{self, Economic};
+use super::economic;
 use super::karpenter::{Karpenter, Version};
+use super::lookahead;
 use crate::plan::command::Command;
 use crate::problem::NodeId;
 
@@ -19,6 +20,12 @@ pub trait Policy: std::fmt::Debug {
     /// Whether the commands are alternatives from the same start, of which the first is carried out, and not parts of one
     /// plan.
     fn alternatives(&self) -> bool;
+
+    /// Whether drift that Karpenter does not look for counts although nobody has marked it (H-13). Karpenter's methods read
+    /// the condition only.
+    fn sees_drift(&self) -> bool {
+        true
+    }
 
     /// The commands for `cluster`.
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command>;
@@ -58,6 +65,10 @@ impl Policy for KarpenterPolicy {
         true
     }
 
+    fn sees_drift(&self) -> bool {
+        false
+    }
+
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command> {
         Karpenter::new(cluster, self.version).commands()
     }
@@ -81,7 +92,7 @@ impl Policy for EconomicPolicy {
     }
 
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command> {
-        Economic::new(cluster).commands()
+        lookahead::commands(cluster)
     }
 
     fn holds(&self, cluster: &Cluster<'_>, commands: &[Command]) -> BTreeMap<NodeId, Hold> {

@@ -11,7 +11,7 @@ use crate::explain::reason::{Code, Reason};
 use crate::model::cluster::Snapshot;
 use crate::model::price::Price;
 use crate::model::resources::Name;
-use crate::plan::command::{Command, Move};
+use crate::plan::command::{Command, Method, Move};
 use crate::problem::NodeId;
 use crate::scheduler::Capacity;
 use crate::solver::whatif::{Slot, World};
@@ -24,20 +24,25 @@ use crate::solver::whatif::{Slot, World};
 /// Everything that no longer holds, as reasons.
 pub fn recheck(command: &Command, snapshot: &Snapshot) -> Result<(), Vec<Reason>> {
     let capacity = Capacity::new(snapshot);
-    let cluster = Cluster::new(snapshot, &capacity);
-    let mut faults = Vec::new();
-    let candidates = candidates(&cluster, command, &mut faults);
-    check_budgets(&cluster, command, &candidates, &mut faults);
-    check_moves(&cluster, command, &mut faults);
-    if faults.is_empty() {
-        check_places(&cluster, command, &candidates, &mut faults);
-    }
-    check_price(&cluster, command, &candidates, &mut faults);
+    let faults = faults(command, &Cluster::new(snapshot, &capacity));
     if faults.is_empty() {
         Ok(())
     } else {
         Err(faults)
     }
+}
+
+/// What stands against carrying out `command` on `cluster`.
+pub(super) fn faults(command: &Command, cluster: &Cluster<'_>) -> Vec<Reason> {
+    let mut faults = Vec::new();
+    let candidates = candidates(cluster, command, &mut faults);
+    check_budgets(cluster, command, &candidates, &mut faults);
+    check_moves(cluster, command, &mut faults);
+    if faults.is_empty() {
+        check_places(cluster, command, &candidates, &mut faults);
+    }
+    check_price(cluster, command, &candidates, &mut faults);
+    faults
 }
 
 fn candidates<'a>(
@@ -220,7 +225,9 @@ fn check_places(
             }
         }
     }
-    for claim in &command.replacements {
+    // What static pools buy (D-92) is no option of a plan.
+    let fixed = command.method == Method::StaticDrift;
+    for claim in command.replacements.iter().filter(|_| !fixed) {
         let chosen = &claim.cheapest;
         let option = cluster.what.problem.options.ids().find(|option| {
             let (kind, offering) = cluster.offering(*option);
@@ -245,7 +252,7 @@ fn check_places(
             }
         }
     }
-    for pod in homeless.keys() {
+    for pod in homeless.keys().filter(|_| !fixed) {
         faults.push(Reason::new(
             format!("Pod {pod}"),
             Code::Competition,

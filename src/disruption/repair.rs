@@ -103,6 +103,12 @@ impl Infirmary {
         self.care.get(&node) == Some(&Care::Repair)
     }
 
+    /// Whether no node is sick.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.care.is_empty()
+    }
+
     /// The nodes that the planner replaces now.
     pub fn due(&self) -> impl Iterator<Item = NodeId> {
         let due = self.care.iter().filter(|(_, care)| **care == Care::Repair);

@@ -96,7 +96,7 @@ fn static_pool(views: &Views<'_>, template: &Template<'_>) -> Option<StaticPool>
 }
 
 /// The cheapest offering that the template allows; unpriced ones last.
-fn cheapest(views: &Views<'_>, template: &Template<'_>) -> Option<ChosenOffering> {
+pub(crate) fn cheapest(views: &Views<'_>, template: &Template<'_>) -> Option<ChosenOffering> {
     let reserved = views.snapshot.options.feature_gates.reserved_capacity;
     let usable = |offering: &Offering| {
         offering.available

@@ -24,9 +24,9 @@ const RUNNING_PODS_DELETED: &[&str] = &[
 /// An eventual command leaves pods that may not be evicted to the node's `terminationGracePeriod` (D-37).
 const PODS_LEFT_BEHIND: &[&str] = &["dnd-drift-with-tgp"];
 
-struct Recorded {
-    name: String,
-    snapshot: Snapshot,
+pub(crate) struct Recorded {
+    pub(crate) name: String,
+    pub(crate) snapshot: Snapshot,
     expected: Value,
 }
 
@@ -35,7 +35,7 @@ fn folder() -> PathBuf {
     std::env::var_os("TETRAPOD_DISRUPTION_CORPUS").map_or(own, PathBuf::from)
 }
 
-fn recorded() -> Vec<Recorded> {
+pub(crate) fn recorded() -> Vec<Recorded> {
     let folder = folder();
     let mut names: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()

@@ -5,6 +5,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod alone;
 mod budget;
 mod corpus;
 mod cron;

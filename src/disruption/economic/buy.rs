@@ -1,12 +1,15 @@
 //! New nodes for pods that found no free room: one node for all, or a greedy choice node by node.
 
-use super::pack::{Allowed, Packer};
+use super::pack::{Allowed, Packer, asks_for_values};
+use std::cmp::Ordering;
+
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
+use crate::disruption::karpenter::simulate::enough_values;
 use crate::model::price::Price;
 use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
-use crate::solver::whatif::World;
 use crate::solver::whatif::topology::Spot;
+use crate::solver::whatif::{Slot, World};
 
 /// How many options are filled exactly where rules between pods matter.
 const EXACT: usize = 3;
@@ -94,6 +97,32 @@ impl Packer {
         None
     }
 
+    /// Whether the bought node of `slot` could be of as many types as its pool asks for, none of them dearer than `most`.
+    pub(super) fn leaves_a_choice(
+        &self,
+        world: &World<'_>,
+        slot: Slot,
+        spot: bool,
+        most: Option<Price>,
+    ) -> bool {
+        let problem = world.problem();
+        let Some(bought) = world.bought(slot) else {
+            return true;
+        };
+        let pool = problem.options[bought.option].pool;
+        if !asks_for_values(problem, pool) {
+            return true;
+        }
+        let mut choice = problem.pools[pool].options.clone();
+        choice.retain(|option| {
+            let price = problem.options[option].price;
+            (spot || !self.spot[option.at()])
+                && most.is_none_or(|most| price.is_some_and(|price| price <= most))
+                && world.could_be(slot, option)
+        });
+        enough_values(problem, pool, &choice)
+    }
+
     fn holds(&self, world: &mut World<'_>, option: OptionId, items: &[(ClassId, u32)]) -> bool {
         let mark = world.mark();
         let slot = world.buy(option);
@@ -109,49 +138,45 @@ impl Packer {
     fn greedily(
         &self,
         world: &mut World<'_>,
-        mut items: Vec<(ClassId, u32)>,
+        items: Vec<(ClassId, u32)>,
         allowed: Allowed,
         limit: Option<Price>,
     ) -> Option<Price> {
         let problem = world.problem();
+        let dims = problem.dims;
         let mut spent = Price::ZERO;
         let mut room = Vec::new();
-        while let Some((seed, _)) = items.first().copied() {
+        let mut known = vec![0.0; problem.pairs.len()];
+        let mut items = Items::new(problem, items);
+        while let Some(seed) = items.first() {
             let left = limit.map(|limit| limit - spent);
-            if !self.may_pay(problem, &items, left) {
+            if !self.may_pay(problem, &items.list, left) {
                 return None;
             }
-            let laid_out = Items::new(problem, &items);
-            let mut ranked: Vec<(f64, f64, OptionId)> = Vec::new();
+            let mut ranked: Vec<Ranked> = Vec::new();
             for tier in &self.tiers {
-                for option in self.seeded(world, tier, seed, allowed, left) {
-                    let value = self.filled(problem, option, &laid_out, &mut room);
-                    let cost = problem.options[option].cost;
-                    if value > 0.0 {
-                        ranked.push((cost / value, value, option));
-                    }
-                }
+                let options = self.seeded(world, tier, seed, allowed, left);
+                ranked = self.ranked(problem, options, &items, &mut known, &mut room);
                 if !ranked.is_empty() {
                     break;
                 }
             }
-            let after = laid_out.after;
-            let option = self.best_of(world, ranked, &items, &after)?;
+            let option = self.best_of(world, ranked, &items)?;
             spent += problem.options[option].price?;
             let slot = world.buy(option);
-            for (at, (class, count)) in items.iter_mut().enumerate() {
-                if !fits(
-                    &after[at * problem.dims..][..problem.dims],
-                    world.room(slot),
-                ) {
+            let rows = (items.demands.chunks_exact(dims)).zip(items.after.chunks_exact(dims));
+            for ((class, count), (demand, least)) in items.list.iter_mut().zip(rows) {
+                if !fits(least, world.room(slot)) {
                     break;
                 }
-                *count -= Self::fill(world, slot, *class, *count);
+                if *count > 0 && fits(demand, world.room(slot)) {
+                    *count -= Self::fill(world, slot, *class, *count);
+                }
             }
             if world.content(slot).is_empty() {
                 return None;
             }
-            items.retain(|(_, count)| *count > 0);
+            items.tidy(problem);
         }
         Some(spent)
     }
@@ -194,25 +219,55 @@ impl Packer {
         options
     }
 
+    /// The best of `options` by price per value of what they would hold, best first: as many as are asked for, those that
+    /// are as good as the last of them too. `known` is the last such ratio of each pair, which gets no better as items go:
+    /// options that were worse than what is found are not filled again.
+    fn ranked(
+        &self,
+        problem: &Problem,
+        mut options: Vec<OptionId>,
+        items: &Items<'_>,
+        known: &mut [f64],
+        room: &mut Vec<i64>,
+    ) -> Vec<Ranked> {
+        let wanted = if self.simple && !self.rules { 1 } else { EXACT };
+        let pair = |option: OptionId| problem.options[option].pair.at();
+        options
+            .sort_by(|a, b| (known[pair(*a)].total_cmp(&known[pair(*b)])).then_with(|| a.cmp(b)));
+        let mut ranked: Vec<Ranked> = Vec::new();
+        for option in options {
+            let last = ranked.get(wanted - 1);
+            if last.is_some_and(|last| last.ratio < known[pair(option)]) {
+                break;
+            }
+            let value = self.filled(problem, option, items, room);
+            if value > 0.0 {
+                let ratio = problem.options[option].cost / value;
+                known[pair(option)] = ratio;
+                ranked.push(Ranked {
+                    ratio,
+                    value,
+                    option,
+                });
+                ranked.sort_by(Ranked::order);
+            }
+        }
+        ranked
+    }
+
     /// The least ratio; where rules between pods matter, of the few best as they really are.
     fn best_of(
         &self,
         world: &mut World<'_>,
-        mut ranked: Vec<(f64, f64, OptionId)>,
-        items: &[(ClassId, u32)],
-        after: &[i64],
+        ranked: Vec<Ranked>,
+        items: &Items<'_>,
     ) -> Option<OptionId> {
-        ranked.sort_by(|a, b| {
-            (a.0.total_cmp(&b.0))
-                .then_with(|| b.1.total_cmp(&a.1))
-                .then_with(|| a.2.cmp(&b.2))
-        });
         if self.simple && !self.rules {
-            return ranked.first().map(|(_, _, option)| *option);
+            return ranked.first().map(|best| best.option);
         }
         let mut best: Option<(f64, OptionId)> = None;
-        for (_, _, option) in ranked.into_iter().take(EXACT) {
-            let value = self.filled_exactly(world, option, items, after);
+        for Ranked { option, .. } in ranked.into_iter().take(EXACT) {
+            let value = self.filled_exactly(world, option, items);
             let ratio = world.problem().options[option].cost / value;
             if value > 0.0 && best.is_none_or(|(held, _)| ratio < held) {
                 best = Some((ratio, option));
@@ -244,7 +299,7 @@ impl Packer {
             if !fits(least, room) {
                 break;
             }
-            if !fits(demand, room) || !suits.contains(option) {
+            if *count == 0 || !fits(demand, room) || !suits.contains(option) {
                 continue;
             }
             let n = match *count {
@@ -259,31 +314,49 @@ impl Packer {
         value
     }
 
-    fn filled_exactly(
-        &self,
-        world: &mut World<'_>,
-        option: OptionId,
-        items: &[(ClassId, u32)],
-        after: &[i64],
-    ) -> f64 {
+    fn filled_exactly(&self, world: &mut World<'_>, option: OptionId, items: &Items<'_>) -> f64 {
         let dims = world.problem().dims;
         let mut value = 0.0;
         let mark = world.mark();
         let slot = world.buy(option);
-        for (at, (class, count)) in items.iter().enumerate() {
-            if !fits(&after[at * dims..][..dims], world.room(slot)) {
+        let rows = items
+            .demands
+            .chunks_exact(dims)
+            .zip(items.after.chunks_exact(dims));
+        for ((class, count), (demand, least)) in items.list.iter().zip(rows) {
+            if !fits(least, world.room(slot)) {
                 break;
             }
-            value += self.value[class.at()] * f64::from(Self::fill(world, slot, *class, *count));
+            if *count > 0 && fits(demand, world.room(slot)) {
+                value +=
+                    self.value[class.at()] * f64::from(Self::fill(world, slot, *class, *count));
+            }
         }
         world.undo(mark);
         value
     }
 }
 
-/// Items with what they ask for side by side, because many options are tried with them.
+/// An option with the price per value, and the value, of what it would hold.
+struct Ranked {
+    ratio: f64,
+    value: f64,
+    option: OptionId,
+}
+
+impl Ranked {
+    /// The least ratio first, then the greatest value, then ids.
+    fn order(a: &Self, b: &Self) -> Ordering {
+        (a.ratio.total_cmp(&b.ratio))
+            .then_with(|| b.value.total_cmp(&a.value))
+            .then_with(|| a.option.cmp(&b.option))
+    }
+}
+
+/// Items with what they ask for side by side, because many options are tried with them. Those of which none is left stay
+/// until they are many.
 struct Items<'p> {
-    list: &'p [(ClassId, u32)],
+    list: Vec<(ClassId, u32)>,
     /// Requests, item by item.
     demands: Vec<i64>,
     /// Options that suit each.
@@ -293,16 +366,32 @@ struct Items<'p> {
 }
 
 impl<'p> Items<'p> {
-    fn new(problem: &'p Problem, list: &'p [(ClassId, u32)]) -> Self {
+    fn new(problem: &'p Problem, list: Vec<(ClassId, u32)>) -> Self {
         let demands = list.iter().map(|(class, _)| problem.demand_of(*class));
         Self {
-            list,
             demands: demands.flatten().copied().collect(),
             suits: list
                 .iter()
                 .map(|(class, _)| problem.options_of(*class))
                 .collect(),
-            after: suffix_minima(problem, list),
+            after: suffix_minima(problem, &list),
+            list,
+        }
+    }
+
+    /// The first class of which some are left.
+    fn first(&self) -> Option<ClassId> {
+        let first = self.list.iter().find(|(_, count)| *count > 0);
+        first.map(|(class, _)| *class)
+    }
+
+    /// Forgets what is not left once that is a good part of the list.
+    fn tidy(&mut self, problem: &'p Problem) {
+        let left = self.list.iter().filter(|(_, count)| *count > 0).count();
+        if left * 8 <= self.list.len() * 7 {
+            let mut list = std::mem::take(&mut self.list);
+            list.retain(|(_, count)| *count > 0);
+            *self = Self::new(problem, list);
         }
     }
 }

@@ -171,7 +171,10 @@ impl<'c, 'a> Economic<'c, 'a> {
             .filter(|slot| !world.is_gone(*slot))
             .collect();
         let mut places = Places::new(&self.packer, world, &open);
-        let placed = self.packer.pack(world, &content, &mut places, ANYWHERE);
+        let before = world.slots().count();
+        let placed = self.packer.pack(world, &content, &mut places, ANYWHERE)
+            && (world.slots().skip(before))
+                .all(|slot| self.packer.leaves_a_choice(world, slot, true, None));
         if !placed {
             world.undo(mark);
         }

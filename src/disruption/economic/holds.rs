@@ -11,13 +11,21 @@ use crate::disruption::candidate::{Assessor, Class, Hold};
 use crate::disruption::cluster::Cluster;
 use crate::explain::reason::{Code, Reason};
 use crate::model::node_pool::NodePool;
-use crate::plan::command::Command;
+use crate::plan::command::{Command, Method};
 use crate::problem::NodeId;
 use crate::solver::whatif::Slot;
 
 /// By node of `cluster`: why it stays although nothing stands against disrupting it, once `commands` are carried out.
 pub(crate) fn holds(cluster: &Cluster<'_>, commands: &[Command]) -> BTreeMap<NodeId, Hold> {
     let mut held = BTreeMap::new();
+    let is_theirs = |command: &Command| matches!(command.method, Method::Single | Method::Multi);
+    if commands.iter().any(is_theirs) {
+        for (at, node) in cluster.views.nodes.iter().enumerate() {
+            let message = "another step goes first because it leads further: this node is looked at again after it";
+            let reason = Reason::new(format!("Node {}", node.name), Code::Competition, message);
+            held.insert(NodeId::new(at), Hold::new(reason));
+        }
+    }
     for pool in &cluster.snapshot.node_pools {
         hold_for_forecast(cluster, pool, commands, &mut held);
     }

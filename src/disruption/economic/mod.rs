@@ -5,6 +5,7 @@
 //! the free room they need first and are not mixed in (W-19). The result is cut into commands that do not depend on each
 //! other (W-16).
 
+mod alone;
 mod bulk;
 mod buy;
 mod forced;
@@ -16,14 +17,17 @@ pub mod pack;
 mod parts;
 pub mod places;
 pub mod search;
+mod straight;
+
+use std::collections::BTreeSet;
 
 use crate::base::index::Ix as _;
+use crate::model::resources::Name;
 use crate::problem::{ClassId, NodeId};
 use crate::solver::whatif::{Slot, World};
 
 use super::DisruptionReason;
 use super::budget;
-use super::build::{Builder, Draft};
 use super::candidate::{Assessor, Candidate, Class};
 use super::cluster::Cluster;
 use crate::plan::command::{Command, Method};
@@ -44,6 +48,19 @@ pub struct Economic<'c, 'a> {
 /// Room that pods which wait already will take.
 type Reserved = Vec<Vec<(ClassId, u32)>>;
 
+/// What the search is given.
+struct Task<'t, 'a> {
+    destinations: &'t [Slot],
+    movable: &'t [Candidate<'a>],
+    /// Disruptions that pools still allow.
+    left: &'t [u32],
+    /// What goes whatever it costs.
+    gone: &'t [&'t Candidate<'a>],
+    /// Slots from here on were bought for what is gone.
+    own: usize,
+    reserved: &'t Reserved,
+}
+
 impl<'c, 'a> Economic<'c, 'a> {
     /// A planner for `cluster`.
     #[must_use]
@@ -54,6 +71,37 @@ impl<'c, 'a> Economic<'c, 'a> {
             companies: Companies::new(cluster),
             cluster,
         }
+    }
+
+    /// Whether no gang runs and no node is sick: Karpenter knows of neither.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.companies.is_empty() && self.assessor.infirmary().is_idle()
+    }
+
+    /// Nodes whose free room pods that wait already will take (W-19).
+    pub(super) fn reserved_nodes(&self) -> BTreeSet<Name> {
+        let mut world = World::new(&self.cluster.what);
+        let open = self.destinations(&[]);
+        let reserved = self.reserve(&mut world, &open, &self.candidates(Class::Graceful));
+        let nodes = self.cluster.views.nodes.iter().zip(reserved);
+        nodes
+            .filter(|(_, content)| !content.is_empty())
+            .map(|(node, _)| Name::clone(&node.name))
+            .collect()
+    }
+
+    /// Existing nodes that take pods, those of `but` apart.
+    fn destinations(&self, but: &[Candidate<'a>]) -> Vec<Slot> {
+        let usable = |node: &NodeId| {
+            let view = self.cluster.node(*node);
+            view.is_destination()
+                && (view.claim.is_none() || view.initialized)
+                && !but.iter().any(|c| c.node == *node)
+                && !self.assessor.infirmary().is_due(*node)
+        };
+        let nodes = self.cluster.what.problem.nodes.ids();
+        nodes.filter(usable).map(Slot::of).collect()
     }
 
     fn budgets(&self, reason: DisruptionReason, taken: &[u32]) -> Vec<u32> {
@@ -91,39 +139,16 @@ impl<'c, 'a> Economic<'c, 'a> {
         let mut taken = vec![0u32; self.cluster.snapshot.node_pools.len()];
         let mut world = World::new(&self.cluster.what);
         let drifted = self.all_forced();
-        let mut destinations: Vec<Slot> = self
-            .cluster
-            .what
-            .problem
-            .nodes
-            .ids()
-            .filter(|node| {
-                let view = self.cluster.node(*node);
-                let usable = view.claim.is_none() || view.initialized;
-                view.is_destination()
-                    && usable
-                    && !drifted.nodes.iter().any(|c| c.node == *node)
-                    && !self.assessor.infirmary().is_due(*node)
-            })
-            .map(Slot::of)
-            .collect();
+        let mut destinations = self.destinations(&drifted.nodes);
         let graceful = self.candidates(Class::Graceful);
-        let reserved = self.reserve(&mut world, &destinations);
+        let reserved = self.reserve(&mut world, &destinations, &graceful);
 
         let empty = self.empty(&graceful, &mut taken, &reserved);
         for candidate in &empty {
             world.remove(Slot::of(candidate.node));
         }
         if !empty.is_empty() {
-            let draft = Draft {
-                reason: DisruptionReason::Empty,
-                method: Method::Emptiness,
-                candidates: empty.clone(),
-                purchases: Vec::new(),
-                existing: Vec::new(),
-            };
-            let builder = Builder::new(self.cluster, self.assessor.pdbs());
-            commands.push(builder.command(&draft, &world));
+            commands.push(self.delete_empty(&empty, &world));
         }
         commands.extend(self.repairs(&mut world, &destinations));
         // What was bought so far belongs to commands of its own.
@@ -163,24 +188,30 @@ impl<'c, 'a> Economic<'c, 'a> {
         } else {
             Vec::new()
         };
-        let search = Search::new(
-            self.cluster,
-            &self.packer,
-            &self.companies,
-            &movable,
-            destinations,
+        let task = Task {
+            destinations: &destinations,
+            movable: &movable,
+            left: &left,
+            gone: &gone,
             own,
-        );
-        let mut state = search.run(&world, &left);
-        let mut leaving: Vec<&Candidate<'a>> = gone;
-        leaving.extend(
-            movable
-                .iter()
-                .filter(|c| state.world.is_gone(Slot::of(c.node))),
-        );
-        commands.extend(self.parts(&state.world, &leaving, own, &reserved));
+            reserved: &reserved,
+        };
+        // Nodes that are consolidated may share what drifted ones buy, and go under their reason then: if that is more
+        // than its budget lets go, they buy for themselves, or stay for now.
+        let shared = self.search(&world, &task, own, &movable);
+        let (mut state, found) = if self.is_within_drift(&shared.1) {
+            shared
+        } else {
+            let apart = self.search(&world, &task, world.slots().count(), &movable);
+            if self.is_within_drift(&apart.1) {
+                apart
+            } else {
+                self.search(&world, &task, own, &[])
+            }
+        };
+        commands.extend(found);
         if pod_moves {
-            let mut left = state.budgets;
+            let mut left = std::mem::take(&mut state.budgets);
             commands.extend(self.single_moves(&mut state.world, &movable, &places, &mut left));
         }
         for (order, command) in commands.iter_mut().enumerate() {
@@ -189,10 +220,62 @@ impl<'c, 'a> Economic<'c, 'a> {
         commands
     }
 
-    /// Gives pods that wait already the free room they fit into, so that nobody else plans with it (W-19).
-    fn reserve(&self, world: &mut World<'c>, destinations: &[Slot]) -> Reserved {
+    /// The best state of the cluster when `movable` may go, and the commands that lead there. Slots from `free` on are
+    /// filled and changed.
+    fn search(
+        &self,
+        world: &World<'c>,
+        task: &Task<'_, 'a>,
+        free: usize,
+        movable: &[Candidate<'a>],
+    ) -> (search::State<'c>, Vec<Command>) {
+        let search = Search::new(
+            self.cluster,
+            &self.packer,
+            &self.companies,
+            movable,
+            task.destinations.to_vec(),
+            free,
+        );
+        let state = search.run(world, task.left);
+        let mut leaving: Vec<&Candidate<'a>> = task.gone.to_vec();
+        leaving.extend((task.movable.iter()).filter(|c| state.world.is_gone(Slot::of(c.node))));
+        let commands = self.parts(&state.world, &leaving, task.own, task.reserved);
+        (state, commands)
+    }
+
+    /// Whether each command that drift asks for takes no more nodes than the budgets let go for it.
+    fn is_within_drift(&self, commands: &[Command]) -> bool {
+        let drift = |command: &&Command| command.reason == DisruptionReason::Drifted;
+        if !commands.iter().any(|command| drift(&command)) {
+            return true;
+        }
+        let pools = &self.cluster.snapshot.node_pools;
+        let allowed = self.budgets(DisruptionReason::Drifted, &vec![0; pools.len()]);
+        pools.iter().zip(allowed).all(|(pool, allowed)| {
+            let going = commands.iter().filter(drift).flat_map(|c| &c.candidates);
+            let going = going.filter(|c| c.node_pool == pool.name).count();
+            going <= allowed as usize
+        })
+    }
+
+    /// Gives pods that wait already the free room they fit into, so that nobody else plans with it (W-19): on nodes that
+    /// hold pods, and only then on `empty` ones.
+    fn reserve(
+        &self,
+        world: &mut World<'c>,
+        destinations: &[Slot],
+        empty: &[Candidate<'a>],
+    ) -> Reserved {
         let node_of = &self.cluster.views.node_use.node_of;
-        let mut places = Places::new(&self.packer, world, destinations);
+        let mut vacant = vec![false; world.existing()];
+        for candidate in empty.iter().filter(|c| c.pods.is_empty()) {
+            vacant[candidate.node.at()] = true;
+        }
+        let (vacant, busy): (Vec<Slot>, Vec<Slot>) =
+            destinations.iter().partition(|slot| vacant[slot.at()]);
+        let mut busy = Places::new(&self.packer, world, &busy);
+        let mut vacant = Places::new(&self.packer, world, &vacant);
         for (position, class) in self.cluster.what.class_of.iter().enumerate() {
             let number = u32::try_from(position).unwrap_or(u32::MAX);
             let waits = node_of
@@ -206,7 +289,10 @@ impl<'c, 'a> Economic<'c, 'a> {
                     limit: None,
                 };
                 let mark = world.mark();
-                if !self.packer.pack(world, &[(class, 1)], &mut places, allowed) {
+                for places in [&mut busy, &mut vacant] {
+                    if self.packer.pack(world, &[(class, 1)], places, allowed) {
+                        break;
+                    }
                     world.undo(mark);
                 }
             }

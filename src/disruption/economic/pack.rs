@@ -2,10 +2,11 @@
 
 use crate::base::index::Ix as _;
 use crate::model::instance_type::CapacityType;
-use crate::model::options::Effort;
+use crate::model::options::{Effort, MinValuesPolicy};
 use crate::model::price::Price;
-use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
+use crate::problem::{ClassId, OptionId, PoolId, Problem, fit_count, fits};
 use crate::solver::candidates::Tiers;
+use crate::solver::holds::keeps_min_values;
 use crate::solver::values::{Measure, values};
 use crate::solver::whatif::{Slot, World};
 
@@ -28,7 +29,8 @@ pub struct Packer {
     /// What one unit of each resource is worth.
     rates: Vec<f64>,
     pub(super) spot: Vec<bool>,
-    /// Whether plain arithmetic says what a new node holds: no labels are undecided and no host ports are asked for.
+    /// Whether plain arithmetic says what a new node holds: no labels are undecided, no host ports and no `minValues` are
+    /// asked for.
     pub(super) simple: bool,
     /// Whether rules between pods matter at all.
     pub(super) rules: bool,
@@ -115,7 +117,11 @@ impl Packer {
                 .map(|o| cluster.offering(o).1.capacity_type == CapacityType::Spot)
                 .collect(),
             simple: !problem.pairs.iter().any(open)
-                && problem.classes.iter().all(|class| class.excludes.is_none()),
+                && problem.classes.iter().all(|class| class.excludes.is_none())
+                && !problem
+                    .pools
+                    .ids()
+                    .any(|pool| asks_for_values(problem, pool)),
             rules,
             least_price,
         }
@@ -129,9 +135,8 @@ impl Packer {
         limit: Option<Price>,
     ) -> bool {
         let mut floor = Floor::new(self, limit);
-        items
-            .iter()
-            .all(|(class, count)| floor.add(problem, *class, *count))
+        let mut left = items.iter().filter(|(_, count)| *count > 0);
+        left.all(|(class, count)| floor.add(problem, *class, *count))
     }
 
     /// What `content` costs at least: each resource at its least price per unit.
@@ -203,7 +208,10 @@ impl Packer {
     /// Places pods of `class` on `slot` until it is full or `most` are placed; how many that are.
     pub(super) fn fill(world: &mut World<'_>, slot: Slot, class: ClassId, most: u32) -> u32 {
         let problem = world.problem();
-        if world.counts().is_plain(class) && problem.classes[class].excludes.is_none() {
+        let pool = world.bought(slot).map(|b| problem.options[b.option].pool);
+        let guarded = pool.filter(|pool| asks_for_values(problem, *pool));
+        let plain = world.counts().is_plain(class) && problem.classes[class].excludes.is_none();
+        if plain && guarded.is_none() {
             if !world.fits(slot, class) {
                 return 0;
             }
@@ -211,8 +219,16 @@ impl Packer {
             world.place_many(slot, class, count);
             return count;
         }
+        let keeps = |world: &World<'_>, pool| {
+            let mut content = world.content(slot).to_vec();
+            content.push((class, 1));
+            keeps_min_values(problem, pool, &content, None)
+        };
         let mut placed = 0;
-        while placed < most && world.fits(slot, class) {
+        while placed < most
+            && world.fits(slot, class)
+            && guarded.is_none_or(|pool| keeps(world, pool))
+        {
             world.place(slot, class);
             placed += 1;
         }
@@ -285,6 +301,12 @@ impl Packer {
         }
         left
     }
+}
+
+/// Whether a node of `pool` has to leave a choice of types (M-6).
+pub(super) fn asks_for_values(problem: &Problem, pool: PoolId) -> bool {
+    !problem.pools[pool].min_values.is_empty()
+        && problem.min_values_policy == MinValuesPolicy::Strict
 }
 
 /// Below what new nodes for the pods added so far cannot cost: each resource at its least price per unit, and the least

@@ -1,7 +1,10 @@
 //! A plan cut into commands that do not depend on each other (W-16).
 //!
-//! Nodes belong together when one bought node takes pods of both, or when their pods are counted by one rule over domains.
-//! A part that does not pay by itself is left out: nobody else relies on what it would have freed.
+//! Nodes belong together when one bought node takes pods of both, when their pods are counted by one rule over domains, or
+//! when one buys what a limit allows only once the other is gone. A part that does not pay by itself, or does not hold
+//! [alone](super::alone), is left out: nobody else relies on what it would have freed.
+
+use std::collections::BTreeMap;
 
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
@@ -10,22 +13,24 @@ use crate::disruption::DisruptionReason;
 use crate::disruption::build::{Builder, Dealer, Draft, Purchase};
 use crate::disruption::candidate::Candidate;
 use crate::disruption::karpenter::balanced::Totals;
+use crate::disruption::karpenter::simulate::enough_values;
 use crate::model::price::Price;
 use crate::plan::command::{Command, Method};
 use crate::problem::{ClassId, NodeId, OptionId};
 use crate::solver::whatif::{Slot, World};
 
+use super::pack::asks_for_values;
 use super::{Economic, Reserved};
 
 /// Sets that are joined.
-struct Joined(Vec<usize>);
+pub(super) struct Joined(Vec<usize>);
 
 impl Joined {
     fn new(len: usize) -> Self {
         Self((0..len).collect())
     }
 
-    fn root(&mut self, mut at: usize) -> usize {
+    pub(super) fn root(&mut self, mut at: usize) -> usize {
         while self.0[at] != at {
             self.0[at] = self.0[self.0[at]];
             at = self.0[at];
@@ -33,7 +38,7 @@ impl Joined {
         at
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    pub(super) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.root(a), self.root(b));
         self.0[a.max(b)] = a.min(b);
     }
@@ -90,40 +95,64 @@ impl<'a> Economic<'_, 'a> {
             }
         }
         self.join_by_rules(world, leaving, &mut sets, leaving.len() + bought.len());
+        self.join_by_limits(world, leaving, &bought, &mut sets);
+        self.join_by_choice(world, leaving, &bought, &mut sets);
 
         let totals = Totals::new(self.cluster, &self.all_candidates());
         let mut commands = Vec::new();
         let builder = Builder::new(self.cluster, self.assessor.pdbs());
-        let mut roots: Vec<usize> = (0..leaving.len()).map(|at| sets.root(at)).collect();
-        roots.sort_unstable();
-        roots.dedup();
-        for root in roots {
-            let members: Vec<usize> = (0..leaving.len())
-                .filter(|at| sets.root(*at) == root)
-                .collect();
+        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut buys: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut takes: BTreeMap<usize, Vec<(NodeId, Vec<u32>)>> = BTreeMap::new();
+        for at in 0..leaving.len() {
+            members.entry(sets.root(at)).or_default().push(at);
+        }
+        for at in 0..bought.len() {
+            let root = sets.root(leaving.len() + at);
+            buys.entry(root).or_default().push(at);
+        }
+        for (node, pods) in existing {
+            for pod in pods {
+                let Some(root) = owner.get(&pod).map(|at| sets.root(*at)) else {
+                    continue;
+                };
+                let nodes = takes.entry(root).or_default();
+                match nodes.last_mut() {
+                    Some((last, list)) if *last == node => list.push(pod),
+                    _ => nodes.push((node, vec![pod])),
+                }
+            }
+        }
+        for (root, members) in members {
             let candidates: Vec<&Candidate<'a>> = members.iter().map(|at| leaving[*at]).collect();
             let before: Price = candidates.iter().filter_map(|c| c.price).sum();
-            let mine: Vec<usize> = (0..bought.len())
-                .filter(|at| sets.root(leaving.len() + at) == root)
-                .collect();
-            let after: Price = mine
+            let mine = buys.remove(&root).unwrap_or_default();
+            let slots: Vec<Slot> = mine.iter().map(|at| bought[*at]).collect();
+            let after: Price = slots
                 .iter()
-                .filter_map(|at| world.bought(bought[*at]))
+                .filter_map(|slot| world.bought(*slot))
                 .filter_map(|b| world.problem().options[b.option].price)
                 .sum();
             let reasons = candidates.iter().filter_map(|c| self.forced(c));
             let forced = reasons.min();
             let drifted = forced.is_some();
-            let purchases = mine
-                .iter()
-                .filter_map(|at| {
-                    let allowed = self.allowed(world, bought[*at], before - after, drifted)?;
-                    Some((allowed, purchases[*at].clone()))
+            let Some(stocks) = self.stocks_alone(world, &candidates, &slots) else {
+                // It counts on what others give back: it comes once they are gone.
+                continue;
+            };
+            let existing = takes.remove(&root).unwrap_or_default();
+            if !self.stands_alone(world, &candidates, &slots, &existing) {
+                continue;
+            }
+            let purchases: Option<Vec<_>> = (mine.iter().zip(&slots))
+                .map(|(at, slot)| {
+                    let saving = (!drifted).then(|| before - after);
+                    let allowed = self.allowed(world, *slot, saving, &stocks)?;
+                    Some((allowed, std::mem::take(&mut purchases[*at])))
                 })
                 .collect();
-            let own = |pods: &[u32]| -> Vec<u32> {
-                let here = |pod: &&u32| owner.get(*pod).is_some_and(|at| members.contains(at));
-                pods.iter().filter(here).copied().collect()
+            let Some(purchases) = purchases else {
+                continue;
             };
             let draft = Draft {
                 reason: forced.unwrap_or(DisruptionReason::Underutilized),
@@ -132,11 +161,7 @@ impl<'a> Economic<'_, 'a> {
                     Some(_) => Method::Expire,
                     None => Method::Plan,
                 },
-                existing: existing
-                    .iter()
-                    .map(|(node, pods)| (*node, own(pods)))
-                    .filter(|(_, pods)| !pods.is_empty())
-                    .collect(),
+                existing,
                 purchases,
                 candidates,
             };
@@ -197,13 +222,14 @@ impl<'a> Economic<'_, 'a> {
         }
     }
 
-    /// What else a bought node could be without the command losing its point.
+    /// What else a bought node could be without the command losing its `saving`, within `stocks`; `None` where that is
+    /// less than its pool asks for.
     fn allowed(
         &self,
         world: &World<'_>,
         slot: Slot,
-        saving: Price,
-        any_price: bool,
+        saving: Option<Price>,
+        stocks: &[i128],
     ) -> Option<Purchase> {
         let problem = world.problem();
         let chosen = world.bought(slot)?.option;
@@ -213,16 +239,18 @@ impl<'a> Economic<'_, 'a> {
         let fine = |option: &OptionId| {
             let other = problem.options[*option].price;
             (spot || !self.packer.is_spot(*option))
-                && other.is_some_and(|other| any_price || other < price + saving)
-                && world.could_be(slot, *option)
+                && other.is_some_and(|other| saving.is_none_or(|saving| other < price + saving))
+                && world.could_be_within(slot, *option, stocks)
         };
-        problem.pools[problem.options[chosen].pool]
+        let pool = problem.options[chosen].pool;
+        problem.pools[pool]
             .options
             .iter()
             .filter(fine)
             .for_each(|option| allowed.insert(option));
         allowed.insert(chosen);
-        Some(Purchase {
+        let enough = !asks_for_values(problem, pool) || enough_values(problem, pool, &allowed);
+        enough.then_some(Purchase {
             slot,
             chosen,
             allowed,

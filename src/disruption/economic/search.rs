@@ -403,7 +403,8 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             self.downsize(&mut state.world, slot, allowed);
             change.cost += self.rates.buy(self.price(state, slot));
         }
-        if forced || change.cost < 0 {
+        let pays = forced || change.cost < 0;
+        if pays && self.leaves_a_choice(state, before, change.cost, allowed) {
             state.total.cost += change.cost;
             state.total.evictions += evictions;
             if let Some(left) = budgets {
@@ -414,6 +415,24 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         }
         state.world.undo(mark);
         false
+    }
+
+    /// Whether the nodes from position `from` on could be of as many types as their pools ask for, all cheap enough for
+    /// what the step saves (D-55).
+    fn leaves_a_choice(
+        &self,
+        state: &State<'c>,
+        from: usize,
+        cost: i128,
+        allowed: Allowed,
+    ) -> bool {
+        let world = &state.world;
+        let hours = (self.rates.horizon + self.rates.start).max(1);
+        let slack = Price::from_femto((-cost).max(0) / hours);
+        world.slots().skip(from).all(|slot| {
+            let most = (cost < 0).then(|| self.price(state, slot) + slack);
+            self.packer.leaves_a_choice(world, slot, allowed.spot, most)
+        })
     }
 
     /// The cheapest option of the same pool that holds what the node holds.

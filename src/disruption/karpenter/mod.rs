@@ -4,6 +4,7 @@
 //! ties by chance, names decide. Preferences are not followed, so a move that Karpenter gives up for one is found here.
 
 pub mod balanced;
+mod fixed;
 pub mod price;
 pub mod simulate;
 
@@ -72,7 +73,8 @@ impl<'c, 'a> Karpenter<'c, 'a> {
         let graceful = self.candidates(Class::Graceful);
         commands.extend(self.emptiness(&graceful));
         let eventual = self.candidates(Class::Eventual);
-        commands.extend(self.static_drift(&eventual));
+        let drifted = self.drifted(&eventual, true);
+        commands.extend(fixed::replace(self.cluster, &self.builder(), &drifted));
         commands.extend(self.drift(&eventual));
         let eligible = self.underutilized(&graceful);
         commands.extend(self.multi(&eligible, &graceful));
@@ -189,28 +191,6 @@ impl<'c, 'a> Karpenter<'c, 'a> {
             simulator.world.undo(mark);
         }
         None
-    }
-
-    /// Drifted nodes of static pools are replaced one for one, as far as the pool's `limits.nodes` lets it (D-92).
-    fn static_drift(&self, candidates: &[Candidate<'a>]) -> Option<Command> {
-        if !self.cluster.snapshot.options.feature_gates.static_capacity {
-            return None;
-        }
-        let budgets = self.budgets(DisruptionReason::Drifted);
-        let drifted = self.drifted(candidates, true);
-        let candidate = drifted
-            .into_iter()
-            .find(|c| budgets.get(&c.pool.name).is_some_and(|left| *left > 0))?;
-        let world = World::new(&self.cluster.what);
-        let draft = Draft::of_world(
-            DisruptionReason::Drifted,
-            Method::StaticDrift,
-            vec![candidate],
-            Vec::new(),
-            self.cluster,
-            &world,
-        );
-        Some(self.builder().command(&draft, &world))
     }
 
     /// What multi-node and single-node look at (D-30). Empty nodes are among them for v1.13: they take their turn and are

@@ -395,6 +395,12 @@ impl<'p> World<'p> {
     /// that rules between its pods look at must be the same, or there is no rule over domains.
     #[must_use]
     pub fn could_be(&self, slot: Slot, option: OptionId) -> bool {
+        self.could_be_within(slot, option, &self.stocks)
+    }
+
+    /// As [`could_be`](Self::could_be), where `stocks` are what limits still allow with the node as it is.
+    #[must_use]
+    pub fn could_be_within(&self, slot: Slot, option: OptionId, stocks: &[i128]) -> bool {
         let Some(bought) = self.bought(slot) else {
             return false;
         };
@@ -414,12 +420,16 @@ impl<'p> World<'p> {
             && content
                 .iter()
                 .all(|(class, _)| self.counts.same_domains(*class, bought.option, option))
-            && (option == bought.option || self.allows_instead(bought.option, option))
+            && (option == bought.option || self.allows_instead(bought.option, option, stocks))
     }
 
-    fn allows_instead(&self, old: OptionId, new: OptionId) -> bool {
-        let mut left = self.stocks.clone();
-        for (stock, amount) in &self.problem.options[old].uses {
+    fn allows_instead(&self, old: OptionId, new: OptionId, stocks: &[i128]) -> bool {
+        let uses = |option: OptionId| &self.problem.options[option].uses;
+        if uses(new).is_empty() {
+            return true;
+        }
+        let mut left = stocks.to_vec();
+        for (stock, amount) in uses(old) {
             left[stock.at()] += amount;
         }
         stock_allows(self.problem, &left, new) > 0

@@ -128,7 +128,8 @@ fn selecting<'s>(snapshot: &'s Snapshot, pod: &Pod) -> Vec<&'s PodDisruptionBudg
 /// Whether a drain evicts the pod: not a mirror pod, and the disruption taint is not tolerated.
 fn is_evicted(pod: &Pod) -> bool {
     let taint = Taint::new("karpenter.sh/disrupted", "", TaintEffect::NoSchedule);
-    !pod.owners.iter().any(|owner| owner.kind.as_ref() == "Node")
+    !pod.is_terminating()
+        && !pod.owners.iter().any(|owner| owner.kind.as_ref() == "Node")
         && !pod.spec.tolerations.iter().any(|t| t.tolerates(&taint))
 }
 

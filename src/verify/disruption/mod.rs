@@ -19,10 +19,11 @@ use crate::model::cluster::Snapshot;
 use crate::model::label;
 use crate::model::node::{Condition, Node};
 use crate::model::node_claim::NodeClaim;
+use crate::model::node_pool::NodePool;
 use crate::model::pod::{Pod, PodPhase};
 use crate::model::price::Price;
 use crate::model::resources::Name;
-use crate::plan::command::{Command, DisruptionReason};
+use crate::plan::command::{Command, DisruptionReason, Method};
 use crate::plan::{ExistingPlacement, Plan, Unschedulable, decode};
 
 /// What is wrong with commands.
@@ -78,10 +79,12 @@ pub struct CommandVerdict {
     pub placement: Verdict,
 }
 
-/// Whether a pod needs another place when its node goes: it runs, and belongs to neither a DaemonSet nor the node.
+/// Whether a pod needs another place when its node goes: it runs, or its StatefulSet will make it again, and it belongs to
+/// neither a DaemonSet nor the node.
 fn needs_place(pod: &Pod) -> bool {
     let owned = |kind: &str| pod.owners.iter().any(|owner| owner.kind.as_ref() == kind);
-    !pod.is_finished() && !pod.is_terminating() && !owned("DaemonSet") && !owned("Node")
+    let comes_back = !pod.is_terminating() || owned("StatefulSet");
+    !pod.is_finished() && comes_back && !owned("DaemonSet") && !owned("Node")
 }
 
 /// Judges `commands`, all carried out together, as an answer to `snapshot`.
@@ -174,6 +177,14 @@ fn aftermath(
         .retain(|claim| !gone.iter().any(|node| belongs(claim, node)));
     left.pods
         .retain(|pod| !goes(pod.node_name.as_ref()) || needs_place(pod));
+    // Drifted nodes of static pools are replaced one for one (D-92): no plan for pods may buy there, these commands may.
+    let fixed = commands.iter().filter(|c| c.method == Method::StaticDrift);
+    for claim in fixed.flat_map(|command| &command.replacements) {
+        let named = |pool: &&mut NodePool| pool.name == claim.node_pool;
+        if let Some(pool) = left.node_pools.iter_mut().find(named) {
+            pool.replicas = None;
+        }
+    }
     let mut evicted: BTreeSet<Name> = BTreeSet::new();
     let stepping: BTreeMap<&Name, &Name> = commands
         .iter()
@@ -187,6 +198,7 @@ fn aftermath(
             pod.node_name = None;
             pod.phase = PodPhase::Pending;
             pod.detail = None;
+            pod.deleted = None;
         }
     }
     let mut plan = Plan::default();

@@ -1,0 +1,228 @@
+//! What must hold of one part of a plan when it is carried out alone: limits, and rules between pods.
+//!
+//! The search decides about the whole cluster, and each of its steps may count on those before. Commands are carried out
+//! one by one or all together, so each has to hold either way.
+
+use std::collections::BTreeMap;
+
+use super::Economic;
+use super::pack::asks_for_values;
+use super::parts::Joined;
+use crate::base::index::Ix as _;
+use crate::disruption::candidate::Candidate;
+use crate::model::price::Price;
+use crate::problem::whatif::CountedKind;
+use crate::problem::{ClassId, NodeId};
+use crate::solver::whatif::{Slot, World};
+
+/// How often the pods of a part are gone through to find an order in which their rules let them arrive.
+const ROUNDS: usize = 8;
+
+impl<'a> Economic<'_, 'a> {
+    /// What limits leave with nothing but `candidates` gone and `slots` bought.
+    fn balance(
+        &self,
+        world: &World<'_>,
+        candidates: &[&Candidate<'a>],
+        slots: &[Slot],
+    ) -> Vec<i128> {
+        let problem = world.problem();
+        let mut left: Vec<i128> = problem.stocks.iter().map(|stock| stock.left).collect();
+        for candidate in candidates {
+            for (stock, amount) in &self.cluster.what.uses[candidate.node] {
+                left[stock.at()] += amount;
+            }
+        }
+        for bought in slots.iter().filter_map(|slot| world.bought(*slot)) {
+            for (stock, amount) in &problem.options[bought.option].uses {
+                left[stock.at()] -= amount;
+            }
+        }
+        left
+    }
+
+    /// The limits that `slots` would break by themselves, as positions.
+    fn short(world: &World<'_>, slots: &[Slot], left: &[i128]) -> Vec<usize> {
+        let bought = slots.iter().filter_map(|slot| world.bought(*slot));
+        let used = bought.flat_map(|b| &world.problem().options[b.option].uses);
+        let mut short: Vec<usize> = used
+            .map(|(stock, _)| stock.at())
+            .filter(|at| left[*at] < 0)
+            .collect();
+        short.sort_unstable();
+        short.dedup();
+        short
+    }
+
+    /// Parts that would break a limit by themselves are joined with those that give it back.
+    pub(super) fn join_by_limits(
+        &self,
+        world: &World<'_>,
+        leaving: &[&Candidate<'a>],
+        bought: &[Slot],
+        sets: &mut Joined,
+    ) {
+        if world.problem().stocks.is_empty() || bought.is_empty() {
+            return;
+        }
+        loop {
+            let mut parts: BTreeMap<usize, (Vec<&Candidate<'a>>, Vec<Slot>)> = BTreeMap::new();
+            for (at, candidate) in leaving.iter().enumerate() {
+                parts.entry(sets.root(at)).or_default().0.push(*candidate);
+            }
+            for (at, slot) in bought.iter().enumerate() {
+                let root = sets.root(leaving.len() + at);
+                parts.entry(root).or_default().1.push(*slot);
+            }
+            let needy = parts.iter().find_map(|(root, (candidates, slots))| {
+                let left = self.balance(world, candidates, slots);
+                let stock = *Self::short(world, slots, &left).first()?;
+                Some((*root, stock))
+            });
+            let Some((needy, stock)) = needy else {
+                return;
+            };
+            let gives = |candidate: &&Candidate<'a>| {
+                let uses = &self.cluster.what.uses[candidate.node];
+                uses.iter()
+                    .any(|(of, amount)| of.at() == stock && *amount > 0)
+            };
+            let giver = parts
+                .iter()
+                .find(|(root, (candidates, _))| **root != needy && candidates.iter().any(gives));
+            let Some((giver, _)) = giver else {
+                return;
+            };
+            sets.join(needy, *giver);
+        }
+    }
+
+    /// Parts whose nodes could not be of as many types as their pools ask for without losing what they save (D-55) are
+    /// joined with the part that saves most.
+    pub(super) fn join_by_choice(
+        &self,
+        world: &World<'_>,
+        leaving: &[&Candidate<'a>],
+        bought: &[Slot],
+        sets: &mut Joined,
+    ) {
+        let problem = world.problem();
+        if !problem
+            .pools
+            .ids()
+            .any(|pool| asks_for_values(problem, pool))
+        {
+            return;
+        }
+        let price = |slot: Slot| problem.options[world.bought(slot)?.option].price;
+        loop {
+            let mut saved: BTreeMap<usize, Price> = BTreeMap::new();
+            for (at, candidate) in leaving.iter().enumerate() {
+                let sum = saved.entry(sets.root(at)).or_default();
+                *sum = *sum + candidate.price.unwrap_or(Price::ZERO);
+            }
+            for (at, slot) in bought.iter().enumerate() {
+                let sum = saved.entry(sets.root(leaving.len() + at)).or_default();
+                *sum = *sum - price(*slot).unwrap_or(Price::ZERO);
+            }
+            let needy = bought.iter().enumerate().find_map(|(at, slot)| {
+                let root = sets.root(leaving.len() + at);
+                let most = price(*slot)? + *saved.get(&root)? - Price::from_femto(1);
+                let spot = self.packer.is_spot(world.bought(*slot)?.option);
+                let enough = self.packer.leaves_a_choice(world, *slot, spot, Some(most));
+                (!enough).then_some(root)
+            });
+            let Some(needy) = needy else {
+                return;
+            };
+            let others = saved.iter().filter(|(root, _)| **root != needy);
+            let Some((giver, _)) = others.max_by_key(|(root, sum)| (**sum, **root)) else {
+                return;
+            };
+            sets.join(needy, *giver);
+        }
+    }
+
+    /// What limits leave of a part whether it is carried out alone or with everything else; `None` where it breaks one
+    /// alone.
+    pub(super) fn stocks_alone(
+        &self,
+        world: &World<'_>,
+        candidates: &[&Candidate<'a>],
+        slots: &[Slot],
+    ) -> Option<Vec<i128>> {
+        let mut left = self.balance(world, candidates, slots);
+        for (alone, all) in left.iter_mut().zip(world.stocks()) {
+            *alone = (*alone).min(*all);
+        }
+        Self::short(world, slots, &left).is_empty().then_some(left)
+    }
+
+    /// Whether the pods of a part find their places with only its own nodes gone, one after the other: a domain that
+    /// others leave is there still, and a pod that follows another needs that one first.
+    pub(super) fn stands_alone(
+        &self,
+        world: &World<'_>,
+        candidates: &[&Candidate<'a>],
+        slots: &[Slot],
+        existing: &[(NodeId, Vec<u32>)],
+    ) -> bool {
+        let between = &self.cluster.what.between;
+        let content = || {
+            candidates
+                .iter()
+                .filter_map(|c| c.content.as_ref())
+                .flatten()
+        };
+        let concerned = |class: ClassId| {
+            !between.steady[class]
+                && (between.owned[class].iter()).any(|rule| {
+                    let demand = between.rules[*rule as usize].demand;
+                    demand != CountedKind::Anti
+                })
+        };
+        if between.is_idle() || !content().any(|(class, _)| concerned(*class)) {
+            return true;
+        }
+        let mut alone = World::new(&self.cluster.what);
+        for candidate in candidates {
+            alone.remove(Slot::of(candidate.node));
+        }
+        let mut waiting: Vec<(Slot, ClassId, u32)> = Vec::new();
+        for slot in slots {
+            let Some(bought) = world.bought(*slot) else {
+                continue;
+            };
+            let own = alone.buy(bought.option);
+            let here = world.content(*slot).iter();
+            waiting.extend(here.map(|(class, count)| (own, *class, *count)));
+        }
+        for (node, pods) in existing {
+            for class in pods
+                .iter()
+                .filter_map(|pod| self.cluster.what.class_of[*pod as usize])
+            {
+                waiting.push((Slot::of(*node), class, 1));
+            }
+        }
+        for _ in 0..ROUNDS {
+            let before = waiting.len();
+            let mut moved = false;
+            for (slot, class, count) in &mut waiting {
+                while *count > 0 && alone.fits(*slot, *class) {
+                    alone.place(*slot, *class);
+                    *count -= 1;
+                    moved = true;
+                }
+            }
+            waiting.retain(|(_, _, count)| *count > 0);
+            if waiting.is_empty() {
+                return true;
+            }
+            if !moved && waiting.len() == before {
+                return false;
+            }
+        }
+        false
+    }
+}
