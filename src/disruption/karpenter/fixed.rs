@@ -97,7 +97,7 @@ fn claim(
         node_pool: Name::clone(&template.pool.name),
         pods: pods.map(|at| Name::from(cluster.pod(*at).key())).collect(),
         buffer_pods: Vec::new(),
-        instance_types: vec![Name::clone(&cheapest.instance_type)],
+        instance_types: vec![Name::clone(&cheapest.instance_type)].into(),
         zones: vec![Name::clone(&cheapest.zone)],
         capacity_types: vec![cheapest.capacity_type],
         instance_group: cheapest.instance_group.clone(),
@@ -109,7 +109,7 @@ fn claim(
                 sum.add(&cluster.what.symbols.requests[class]);
                 sum
             }),
-        fallbacks: Vec::new(),
+        fallbacks: std::sync::Arc::default(),
         min_values_relaxed: false,
         cheapest,
     })
