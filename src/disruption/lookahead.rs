@@ -173,7 +173,9 @@ fn their_step(cluster: &Cluster<'_>) -> Option<Command> {
                 !command.candidates.iter().any(|c| kept(&c.node))
             }
             DisruptionReason::Underutilized => known && command.net_saving > Price::ZERO,
-            _ => command.method == Method::Drift,
+            DisruptionReason::Drifted | DisruptionReason::Expired | DisruptionReason::Unhealthy => {
+                command.method == Method::Drift
+            }
         };
         sound && recheck::faults(command, cluster).is_empty()
     })

@@ -119,7 +119,7 @@ impl<'a> Economic<'_, 'a> {
             let mut saved: BTreeMap<usize, Price> = BTreeMap::new();
             for (at, candidate) in leaving.iter().enumerate() {
                 let sum = saved.entry(sets.root(at)).or_default();
-                *sum = *sum + candidate.price.unwrap_or(Price::ZERO);
+                *sum += candidate.price.unwrap_or(Price::ZERO);
             }
             for (at, slot) in bought.iter().enumerate() {
                 let sum = saved.entry(sets.root(leaving.len() + at)).or_default();

@@ -16,6 +16,7 @@ use crate::disruption::karpenter::balanced::Totals;
 use crate::disruption::karpenter::simulate::enough_values;
 use crate::model::price::Price;
 use crate::plan::command::{Command, Method};
+use crate::problem::whatif::CountedKind;
 use crate::problem::{ClassId, NodeId, OptionId};
 use crate::solver::whatif::{Slot, World};
 
@@ -42,6 +43,14 @@ impl Joined {
         let (a, b) = (self.root(a), self.root(b));
         self.0[a.max(b)] = a.min(b);
     }
+}
+
+/// Nodes that go together, what is bought for their pods, and where else these go.
+#[derive(Default)]
+struct Part<'d, 'a> {
+    candidates: Vec<&'d Candidate<'a>>,
+    bought: Vec<(Slot, Vec<u32>)>,
+    existing: Vec<(NodeId, Vec<u32>)>,
 }
 
 impl<'a> Economic<'_, 'a> {
@@ -98,82 +107,75 @@ impl<'a> Economic<'_, 'a> {
         self.join_by_limits(world, leaving, &bought, &mut sets);
         self.join_by_choice(world, leaving, &bought, &mut sets);
 
-        let totals = Totals::new(self.cluster, &self.all_candidates());
-        let mut commands = Vec::new();
-        let builder = Builder::new(self.cluster, self.assessor.pdbs());
-        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut buys: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut takes: BTreeMap<usize, Vec<(NodeId, Vec<u32>)>> = BTreeMap::new();
-        for at in 0..leaving.len() {
-            members.entry(sets.root(at)).or_default().push(at);
+        let mut drafted: BTreeMap<usize, Part<'_, 'a>> = BTreeMap::new();
+        for (at, candidate) in leaving.iter().enumerate() {
+            let part = drafted.entry(sets.root(at)).or_default();
+            part.candidates.push(*candidate);
         }
-        for at in 0..bought.len() {
+        for (at, (slot, pods)) in bought.iter().zip(purchases).enumerate() {
             let root = sets.root(leaving.len() + at);
-            buys.entry(root).or_default().push(at);
+            if let Some(part) = drafted.get_mut(&root) {
+                part.bought.push((*slot, pods));
+            }
         }
         for (node, pods) in existing {
             for pod in pods {
-                let Some(root) = owner.get(&pod).map(|at| sets.root(*at)) else {
+                let root = owner.get(&pod).map(|at| sets.root(*at));
+                let Some(part) = root.and_then(|root| drafted.get_mut(&root)) else {
                     continue;
                 };
-                let nodes = takes.entry(root).or_default();
-                match nodes.last_mut() {
+                match part.existing.last_mut() {
                     Some((last, list)) if *last == node => list.push(pod),
-                    _ => nodes.push((node, vec![pod])),
+                    _ => part.existing.push((node, vec![pod])),
                 }
             }
         }
-        for (root, members) in members {
-            let candidates: Vec<&Candidate<'a>> = members.iter().map(|at| leaving[*at]).collect();
-            let before: Price = candidates.iter().filter_map(|c| c.price).sum();
-            let mine = buys.remove(&root).unwrap_or_default();
-            let slots: Vec<Slot> = mine.iter().map(|at| bought[*at]).collect();
-            let after: Price = slots
-                .iter()
-                .filter_map(|slot| world.bought(*slot))
-                .filter_map(|b| world.problem().options[b.option].price)
-                .sum();
-            let reasons = candidates.iter().filter_map(|c| self.forced(c));
-            let forced = reasons.min();
-            let drifted = forced.is_some();
-            let Some(stocks) = self.stocks_alone(world, &candidates, &slots) else {
-                // It counts on what others give back: it comes once they are gone.
-                continue;
-            };
-            let existing = takes.remove(&root).unwrap_or_default();
-            if !self.stands_alone(world, &candidates, &slots, &existing) {
-                continue;
-            }
-            let purchases: Option<Vec<_>> = (mine.iter().zip(&slots))
-                .map(|(at, slot)| {
-                    let saving = (!drifted).then(|| before - after);
-                    let allowed = self.allowed(world, *slot, saving, &stocks)?;
-                    Some((allowed, std::mem::take(&mut purchases[*at])))
-                })
-                .collect();
-            let Some(purchases) = purchases else {
-                continue;
-            };
-            let draft = Draft {
-                reason: forced.unwrap_or(DisruptionReason::Underutilized),
-                method: match forced {
-                    Some(DisruptionReason::Drifted) => Method::Drift,
-                    Some(_) => Method::Expire,
-                    None => Method::Plan,
-                },
-                existing,
-                purchases,
-                candidates,
-            };
-            let approved =
-                totals.approve_prices(&draft.candidates, before.as_f64(), after.as_f64());
-            let mut command = builder.command(&draft, world);
-            command.net_saving = command.net_saving - self.restarts(&draft.candidates);
-            if drifted || (command.net_saving > Price::ZERO && approved) {
-                commands.push(command);
-            }
+        let totals = Totals::new(self.cluster, &self.all_candidates());
+        let parts = drafted.into_values();
+        parts
+            .filter_map(|part| self.part(world, part, &totals))
+            .collect()
+    }
+
+    /// The command of one part, if it holds alone and pays.
+    fn part(&self, world: &World<'_>, part: Part<'_, 'a>, totals: &Totals) -> Option<Command> {
+        let candidates = part.candidates;
+        let slots: Vec<Slot> = part.bought.iter().map(|(slot, _)| *slot).collect();
+        let before: Price = candidates.iter().filter_map(|c| c.price).sum();
+        let after: Price = slots
+            .iter()
+            .filter_map(|slot| world.bought(*slot))
+            .filter_map(|b| world.problem().options[b.option].price)
+            .sum();
+        let forced = candidates.iter().filter_map(|c| self.forced(c)).min();
+        // What counts on what others give back comes once they are gone.
+        let stocks = self.stocks_alone(world, &candidates, &slots)?;
+        if !self.stands_alone(world, &candidates, &slots, &part.existing) {
+            return None;
         }
-        commands
+        let saving = forced.is_none().then(|| before - after);
+        let purchases = part
+            .bought
+            .into_iter()
+            .map(|(slot, pods)| Some((self.allowed(world, slot, saving, &stocks)?, pods)))
+            .collect::<Option<Vec<_>>>()?;
+        let draft = Draft {
+            reason: forced.unwrap_or(DisruptionReason::Underutilized),
+            method: match forced {
+                Some(DisruptionReason::Drifted) => Method::Drift,
+                Some(_) => Method::Expire,
+                None => Method::Plan,
+            },
+            existing: part.existing,
+            purchases,
+            candidates,
+        };
+        let approved = totals.approve_prices(&draft.candidates, before.as_f64(), after.as_f64());
+        let builder = Builder::new(self.cluster, self.assessor.pdbs());
+        let mut command = builder.command(&draft, world);
+        command.net_saving = command.net_saving - self.restarts(&draft.candidates);
+        let pays = command.net_saving > Price::ZERO && approved;
+        (forced.is_some() || pays).then_some(command)
     }
 
     /// What restarting the gangs on `candidates` costs (M-21).
@@ -211,6 +213,18 @@ impl<'a> Economic<'_, 'a> {
     ) {
         let between = &self.cluster.what.between;
         for (at, candidate) in leaving.iter().enumerate() {
+            // Pods that do not move, of DaemonSets say, are counted too while their node is there.
+            for held in &between.standing[candidate.node] {
+                let rule = &between.rules[held.rule as usize];
+                let harmless = match rule.demand {
+                    CountedKind::Anti => true,
+                    CountedKind::Spread { .. } => rule.key.is_none(),
+                    CountedKind::Affinity => false,
+                };
+                if held.members > 0 && !harmless {
+                    sets.join(at, first_rule + held.rule as usize);
+                }
+            }
             for (class, _) in candidate.content.iter().flatten() {
                 if world.counts().is_steady(*class) {
                     continue;
