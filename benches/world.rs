@@ -25,7 +25,7 @@ fn day(c: &mut Criterion) {
     let name = "requests.csv".into();
     let trace = Trace::parse(&name, include_str!("../examples/llm-day/requests.csv"))
         .expect("the trace is sound");
-    let traces = BTreeMap::from([(name, trace)]);
+    let traces = BTreeMap::from([(name, trace.into())]);
     let policy = &simulation.policies[0];
     let setup = Setup::new(&input.snapshot, simulation, policy, traces, 0)
         .expect("the simulation is sound");

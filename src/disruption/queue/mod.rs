@@ -170,6 +170,13 @@ impl Queue {
         self.runs.is_empty() && self.outputs.is_empty()
     }
 
+    /// Whether a command waits to be started: budgets are counted then, so that an observation must show all nodes. Otherwise
+    /// the nodes that commands are about, and tainted ones, are enough.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.runs.values().any(Run::is_pending)
+    }
+
     fn number(&mut self) -> u64 {
         self.next_id = self.next_id.saturating_add(1);
         self.next_id

@@ -35,10 +35,11 @@ mod record;
 mod report;
 pub mod result;
 mod setup;
+mod shown;
 mod state;
 pub mod trace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,7 @@ use self::record::Record;
 use self::result::SimResult;
 use self::setup::{Derived, groups};
 pub use self::setup::{Setup, SetupError};
+use self::shown::Shown;
 use self::state::{
     Alias, Billed, Due, Job, Members, Node, NodeId, Pod, Scaler, ServiceState, Table,
 };
@@ -74,6 +76,10 @@ const LOOK_EVERY: Span = Span::from_secs(60);
 pub struct World {
     state: State,
     derived: Derived,
+    /// What consolidation was shown, as far as it is still so.
+    shown: Shown,
+    /// Nodes that have got room within this event.
+    freed: BTreeSet<NodeId>,
     /// What happened since it was last taken, where somebody wants to know.
     facts: Option<Vec<Fact>>,
 }
@@ -179,6 +185,8 @@ impl World {
                 setup,
             },
             derived,
+            shown: Shown::default(),
+            freed: BTreeSet::new(),
             facts: None,
         };
         world.begin();
@@ -358,6 +366,8 @@ impl World {
         Ok(Self {
             state,
             derived,
+            shown: Shown::default(),
+            freed: BTreeSet::new(),
             facts: None,
         })
     }

@@ -53,7 +53,7 @@ pub struct Setup {
     pub(super) snapshot: Snapshot,
     pub(super) simulation: Simulation,
     pub(super) policy: SimPolicy,
-    pub(super) traces: BTreeMap<Name, Trace>,
+    pub(super) traces: BTreeMap<Name, Arc<Trace>>,
     pub(super) seed: u64,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
@@ -70,7 +70,7 @@ impl Setup {
         snapshot: &Snapshot,
         simulation: &Simulation,
         policy: &SimPolicy,
-        traces: BTreeMap<Name, Trace>,
+        traces: BTreeMap<Name, Arc<Trace>>,
         seed: u64,
     ) -> Result<Self, SetupError> {
         let mut faults = Vec::new();
@@ -256,6 +256,8 @@ pub(super) struct Derived {
     pub(super) shapes: Vec<Shape>,
     /// Resources that are counted, by dimension.
     pub(super) dims: Vec<Name>,
+    /// Those that are GPUs.
+    pub(super) gpu_dims: Vec<usize>,
     /// The snapshot without what the world makes itself.
     pub(super) base: Snapshot,
     /// Whether any kind is complex.
@@ -334,6 +336,9 @@ impl Derived {
             complex: kinds.iter().any(|kind| kind.complex),
             kinds,
             shapes,
+            gpu_dims: (0..dims.len())
+                .filter(|at| dims.get(*at).is_some_and(|name| GPUS.contains(&&**name)))
+                .collect(),
             dims,
             base,
         }
