@@ -60,8 +60,8 @@ fn grid(
     x: &impl Fn(f64) -> f64,
     y: &impl Fn(f64) -> f64,
 ) {
-    for number in 0..=4_u32 {
-        let slo = floor + (1.0 - floor) * f64::from(number) / 4.0;
+    for number in 0..=5_u32 {
+        let slo = floor + (1.0 - floor) * f64::from(number) / 5.0;
         let (at, class) = (y(slo), if number == 0 { "base" } else { "grid" });
         let _ = write!(
             out,
@@ -172,7 +172,8 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
         } else {
             ("start", 12.0)
         };
-        let mut line = top + 4.0;
+        // A cross would run through a name beside its dot.
+        let mut line = top + if point.spread.is_some() { -9.0 } else { 4.0 };
         while taken
             .iter()
             .any(|(l, t)| (l - left).abs() < 30.0 && (t - line).abs() < 14.0)

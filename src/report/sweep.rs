@@ -127,22 +127,23 @@ fn table(out: &mut String, name: &str, cells: &[&Cell]) {
         .collect();
     let _ = write!(
         out,
-        "<div class=\"scroll\" role=\"region\" aria-label=\"{0}\" tabindex=\"0\"><table class=\"compare\"><caption>Mean \u{b1} standard deviation over the runs of each policy; the best mean of each column is marked, and a dot stands before policies that no other one beats in both cost and SLO attainment</caption><thead><tr><th scope=\"col\">Policy</th><th scope=\"col\">Runs</th>",
+        "<p class=\"note\">Mean \u{b1} standard deviation over the runs of each policy. The best mean of each column is marked; a dot stands before the policies that no other one beats in both cost and SLO attainment.</p><div class=\"scroll\" role=\"region\" aria-label=\"{0}\" tabindex=\"0\"><table class=\"compare\"><caption class=\"sr\">{0}</caption><thead><tr><th scope=\"col\">Policy</th><th scope=\"col\">Runs</th>",
         escape(name)
     );
     for figure in &shown {
         let _ = write!(out, "<th scope=\"col\">{}</th>", figure.name);
     }
     out.push_str("</tr></thead><tbody>");
-    for cell in cells {
-        let class = if cell.front {
-            " class=\"front-row\""
+    for (at, cell) in cells.iter().enumerate() {
+        let (class, said) = if cell.front {
+            ("front-row ", "<span class=\"sr\"> (not beaten)</span>")
         } else {
-            ""
+            ("", "")
         };
         let _ = write!(
             out,
-            "<tr{class}><th scope=\"row\">{}</th><td>{}</td>",
+            "<tr class=\"{class}c{}\"><th scope=\"row\">{}{said}</th><td>{}</td>",
+            at.min(REST),
             escape(&cell.policy),
             count(cell.runs)
         );

@@ -9,6 +9,7 @@ mod runs;
 mod kit;
 mod report;
 mod scaling;
+mod start;
 mod sweep;
 #[cfg(all(feature = "sim", feature = "yaml"))]
 mod sweep_world;

@@ -17,6 +17,9 @@ use crate::provisioning::Input;
 use crate::provisioning::ids::NodeId as MachineNode;
 use crate::provisioning::input::{AcceptedPlan, Removal};
 
+/// Deciding takes time in a large cluster: so much for each node, up to the deadlines of Karpenter's searches (D-65, D-69).
+const DECIDING_PER_NODE: Span = Span::from_millis(200);
+const DECIDING_MOST: Span = Span::from_secs(4 * 60);
 /// How often the queue looks at the cluster while a command is under way.
 const OBSERVE_EVERY: Span = Span::from_secs(10);
 
@@ -31,6 +34,14 @@ impl World {
             .as_deref()
             .unwrap_or("economic");
         policy(name)
+    }
+
+    /// From one thought about consolidation to the next: as the simulation says, but not before the last one has come to its end.
+    pub(super) fn pace(&self) -> Span {
+        let nodes = i64::try_from(self.state.nodes.len()).unwrap_or(i64::MAX);
+        let deciding = DECIDING_PER_NODE.as_millis().saturating_mul(nodes);
+        let deciding = Span::from_millis(deciding).min(DECIDING_MOST);
+        deciding.max(self.state.setup.simulation.consolidate_every)
     }
 
     /// Decides which nodes go, if anything has changed or a time has come.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::World;
-use super::setup::{GPUS, Kind, Shape};
+use super::derived::{GPUS, Kind, Shape};
 use super::shown::Involved;
 use super::state::{Cover, NodeId, PodId, Stage};
 use crate::base::time::Span;

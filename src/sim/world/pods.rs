@@ -21,9 +21,12 @@ impl World {
                 w.kind == service.kind && w.namespace == service.namespace && w.name == service.name
             });
             let desired = workload.map_or(0, |workload| workload.replicas);
-            let queue = service
-                .replica
-                .map(|model| Queue::new(model, service.queue_limit, slo, self.state.now));
+            let ready = self.state.kinds.get(at).map_or(0, |kind| kind.ready);
+            let queue = service.replica.map(|model| {
+                let mut queue = Queue::new(model, service.queue_limit, slo, self.state.now);
+                queue.set_ready(ready, self.state.now, &mut self.state.record.delays);
+                queue
+            });
             self.state.services.push(ServiceState {
                 desired,
                 queue,
@@ -229,7 +232,7 @@ impl World {
     }
 
     /// Takes a pod's room on a node, or with `times` -1 gives it back.
-    fn occupy(&mut self, node_id: NodeId, kind: usize, times: i64) {
+    pub(super) fn occupy(&mut self, node_id: NodeId, kind: usize, times: i64) {
         let (Some(node), Some(kind)) = (
             self.state.nodes.get_mut(&node_id),
             self.derived.kinds.get(kind),
@@ -422,7 +425,8 @@ impl World {
             .event(self.state.now, "Evicted", format!("Pod {key}"), why);
         match job {
             Some(job) => self.job_interrupted(job, id),
-            None => self.fill(kind),
+            None if self.state.services.len() > kind => self.fill(kind),
+            None => self.come_back(kind),
         }
     }
 }

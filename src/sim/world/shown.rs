@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::World;
-use super::setup::Shape;
+use super::derived::Shape;
 use super::state::{Node, NodeId, Stage};
 use crate::model::cluster::Snapshot;
 use crate::model::label;
