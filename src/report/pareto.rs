@@ -117,14 +117,19 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
         .zip(&best)
         .map(|(point, best)| point.told(*best))
         .collect();
-    let spread = if points.iter().any(|point| point.spread.is_some()) {
-        " Each cross is a standard deviation either way."
+    let crosses = points.iter().any(|point| point.spread.is_some());
+    let (spread, names) = if crosses {
+        // Names beside dots would lie on crosses.
+        (
+            " Each cross is a standard deviation either way.",
+            legend(&points),
+        )
     } else {
-        ""
+        ("", String::new())
     };
     let _ = write!(
         out,
-        "<figure class=\"chart\" id=\"{id}\"><figcaption><h4>Cost against SLO attainment</h4><p>Further left is cheaper, further up is quicker. The dashed line joins the policies that no other one beats in both.{spread}</p></figcaption><svg role=\"img\" aria-labelledby=\"{id}-t {id}-d\" width=\"100%\" height=\"{}\"><title id=\"{id}-t\">Cost against SLO attainment</title><desc id=\"{id}-d\">{}</desc>",
+        "<figure class=\"chart\" id=\"{id}\"><figcaption><h4>Cost against SLO attainment</h4><p>Further left is cheaper, further up is quicker. The dashed line joins the policies that no other one beats in both.{spread}</p></figcaption>{names}<svg role=\"img\" aria-labelledby=\"{id}-t {id}-d\" width=\"100%\" height=\"{}\"><title id=\"{id}-t\">Cost against SLO attainment</title><desc id=\"{id}-d\">{}</desc>",
         ABOVE + HEIGHT + BELOW,
         escape(&told.join("; "))
     );
@@ -166,14 +171,16 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
             point.colour,
             escape(told)
         );
+        if crosses {
+            continue;
+        }
         // Names to the side with more room, and below those that stand there already.
         let (anchor, dx) = if left > 55.0 {
             ("end", -12.0)
         } else {
             ("start", 12.0)
         };
-        // A cross would run through a name beside its dot.
-        let mut line = top + if point.spread.is_some() { -9.0 } else { 4.0 };
+        let mut line = top + 4.0;
         while taken
             .iter()
             .any(|(l, t)| (l - left).abs() < 30.0 && (t - line).abs() < 14.0)
@@ -188,6 +195,21 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
         );
     }
     out.push_str("</svg></figure>\n");
+    out
+}
+
+/// The colours of the points.
+fn legend(points: &[Point]) -> String {
+    let mut out = String::from("<ul class=\"legend\">");
+    for point in points {
+        let _ = write!(
+            out,
+            "<li><i class=\"c{}\"></i>{}</li>",
+            point.colour,
+            escape(&point.name)
+        );
+    }
+    out.push_str("</ul>");
     out
 }
 

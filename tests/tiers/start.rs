@@ -162,10 +162,10 @@ fn what_nobody_needs_goes_and_what_waits_is_bought_for() {
         quiet(),
         node("a", OLD),
         node("b", OLD),
-        // A service that wants no replicas, a pod of another ReplicaSet, and one of nobody that waits.
+        // A service that wants no replicas, a pod of another ReplicaSet, and one of a third that waits.
         pod("chat-5d-1", "chat-5d", "a", "4"),
         pod("web-1", "web-7c", "b", "3"),
-        pod("alone", "", "", "4"),
+        pod("solo-1", "solo-9d", "", "4"),
     ]
     .concat();
     let result = run_checked(World::new(setup(&documents, 1).unwrap()))
@@ -183,7 +183,9 @@ fn what_nobody_needs_goes_and_what_waits_is_bought_for() {
 
 #[test]
 fn an_evicted_pod_comes_back_if_somebody_owns_it() {
-    let storm = quiet().replace("values: [on-demand]", "values: [on-demand, spot]");
+    let storm = quiet()
+        .replace("values: [on-demand]", "values: [on-demand, spot]")
+        .replace("- {name: economic}\n", "");
     let spot = node("a", OLD)
         .replace("capacity-type: on-demand", "capacity-type: spot")
         .replace("instance-group-name: one", "instance-group-name: spare");
