@@ -41,7 +41,12 @@ pub(super) fn charts(result: &SimResult, prefix: &str, palettes: &Palettes) -> V
         faint: true,
         values,
     }));
-    let nodes = grouped(&series.nodes, &palettes.groups);
+    // A group without nodes would lie as a line on top of the others.
+    let mut nodes = grouped(&series.nodes, &palettes.groups);
+    let used = |values: &[f64]| values.iter().any(|value| *value > 0.0);
+    if nodes.iter().any(|(_, _, values)| used(values)) {
+        nodes.retain(|(_, _, values)| used(values));
+    }
     // What counts as u64 becomes a picture; beyond 2^53 a pixel is wider than the error.
     let queue = series
         .queue
