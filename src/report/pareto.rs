@@ -153,17 +153,8 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for (point, told) in points.iter().zip(&told) {
         let (left, top) = (x(point.cost), y(point.slo));
-        let (wide, high) = point.spread();
         if point.spread.is_some() {
-            let _ = write!(
-                out,
-                "<line class=\"cross c{0}\" x1=\"{1:.2}%\" x2=\"{2:.2}%\" y1=\"{top:.1}\" y2=\"{top:.1}\"/><line class=\"cross c{0}\" x1=\"{left:.2}%\" x2=\"{left:.2}%\" y1=\"{3:.1}\" y2=\"{4:.1}\"/>",
-                point.colour,
-                x((point.cost - wide).max(0.0)),
-                x(point.cost + wide),
-                y((point.slo - high).max(floor)),
-                y((point.slo + high).min(1.0))
-            );
+            cross(&mut out, point, floor, &x, &y);
         }
         let _ = write!(
             out,
@@ -196,6 +187,28 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
     }
     out.push_str("</svg></figure>\n");
     out
+}
+
+/// The spread of a point, either way.
+fn cross(
+    out: &mut String,
+    point: &Point,
+    floor: f64,
+    x: &impl Fn(f64) -> f64,
+    y: &impl Fn(f64) -> f64,
+) {
+    let (wide, high) = point.spread();
+    let _ = write!(
+        out,
+        "<line class=\"cross c{0}\" x1=\"{2:.2}%\" x2=\"{3:.2}%\" y1=\"{4:.1}\" y2=\"{4:.1}\"/><line class=\"cross c{0}\" x1=\"{1:.2}%\" x2=\"{1:.2}%\" y1=\"{5:.1}\" y2=\"{6:.1}\"/>",
+        point.colour,
+        x(point.cost),
+        x((point.cost - wide).max(0.0)),
+        x(point.cost + wide),
+        y(point.slo),
+        y((point.slo - high).max(floor)),
+        y((point.slo + high).min(1.0))
+    );
 }
 
 /// The colours of the points.

@@ -317,7 +317,11 @@ impl Queue {
         if !free {
             return Ok(false);
         }
-        let counts = view.counts(|node| self.is_disrupting(node));
+        let under_way = self.runs.values().filter(|run| !run.is_pending());
+        let leaving: BTreeSet<&str> = under_way
+            .flat_map(|run| run.command.candidates.iter().map(|c| &*c.node))
+            .collect();
+        let counts = view.counts(|node| leaving.contains(node));
         let mut changes = None;
         let mut allowed = true;
         for (name, wanted) in per_pool {

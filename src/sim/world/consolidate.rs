@@ -1,12 +1,11 @@
 //! Consolidation: what the disruption floor decides about the world's nodes, carried out through its queue.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::World;
 use super::plan::number_in;
 use super::shown::Involved;
-use super::state::{Alias, Due, NodeId};
+use super::state::{Alias, Due};
 use crate::base::time::Span;
 use crate::disruption::consolidate;
 use crate::disruption::policy::{Policy, policy};
@@ -112,28 +111,32 @@ impl World {
     }
 
     /// What the queue has to see: nodes that commands remove, fill or launch, and tainted ones; all while a command waits to be
-    /// started, for budgets count every node.
+    /// started, for budgets count every node. Of the nodes that are filled it needs the pods only where PDBs count them.
     fn involved(&self) -> Involved {
         let commands = &self.state.commands;
-        let mut nodes: BTreeSet<NodeId> = BTreeSet::new();
+        let mut involved = Involved {
+            all: commands.is_waiting(),
+            ..Involved::default()
+        };
+        let budgets = !self.derived.base.pod_disruption_budgets.is_empty();
         for (_, command) in commands.commands() {
             let removed = command.candidates.iter().map(|c| &c.node);
+            let moves = command.moves.iter().flat_map(|one| [&one.from, &one.to]);
+            let with_pods = removed.chain(moves).filter_map(|name| number_in(name));
+            involved.with_pods.extend(with_pods);
             let places = command.existing_nodes.iter().map(|place| &place.node);
-            let moves = command.moves.iter().map(|one| &one.to);
-            nodes.extend(
-                removed
-                    .chain(places)
-                    .chain(moves)
-                    .filter_map(|n| number_in(n)),
-            );
+            let places = places.filter_map(|name| number_in(name));
+            if budgets {
+                involved.with_pods.extend(places);
+            } else {
+                involved.without.extend(places);
+            }
         }
-        nodes.extend(self.state.aliases.values().filter_map(|alias| alias.node));
+        let aliases = self.state.aliases.values().filter_map(|alias| alias.node);
+        involved.with_pods.extend(aliases);
         let tainted = self.state.nodes.iter().filter(|(_, node)| node.tainted);
-        nodes.extend(tainted.map(|(id, _)| *id));
-        Involved {
-            with_pods: nodes,
-            others: commands.is_waiting(),
-        }
+        involved.with_pods.extend(tainted.map(|(id, _)| *id));
+        involved
     }
 
     /// Shows the queue the cluster, and carries out what it asks for.

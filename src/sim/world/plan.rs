@@ -469,7 +469,8 @@ impl World {
             .unwrap_or_default();
         let mut snapshot = self.part_of_cluster(&Involved {
             with_pods: self.state.nodes.keys().copied().collect(),
-            others: true,
+            all: true,
+            ..Involved::default()
         });
         snapshot.node_pools.clear();
         snapshot.nodes.retain(|node| {

@@ -24,8 +24,10 @@ use crate::provisioning::output::DISRUPTED_TAINT;
 pub(super) struct Involved {
     /// These, with their pods.
     pub(super) with_pods: BTreeSet<NodeId>,
+    /// These without theirs.
+    pub(super) without: BTreeSet<NodeId>,
     /// Whether all others are shown too, without theirs.
-    pub(super) others: bool,
+    pub(super) all: bool,
 }
 
 /// What was made for nodes that have not changed since.
@@ -132,13 +134,15 @@ impl World {
                 snapshot.pods.extend(pods);
             }
         };
-        if involved.others {
+        if involved.all {
             for node in self.state.machine.nodes() {
                 push(node, involved.with_pods.contains(&node.id.number()));
             }
         } else {
-            for node in involved.with_pods.iter().filter_map(|id| self.ordered(*id)) {
-                push(node, true);
+            for id in involved.with_pods.union(&involved.without) {
+                if let Some(node) = self.ordered(*id) {
+                    push(node, involved.with_pods.contains(id));
+                }
             }
         }
         snapshot
