@@ -107,10 +107,10 @@
 //! None is on by default.
 //!
 //! * `yaml`: [`manifest::Reader`] also takes YAML and gzip.
-//! * `sim`: a fake HyperPod in virtual time, and rehearsals of [`provisioning`] against it.
+//! * `sim`: a fake HyperPod in virtual time, rehearsals of [`provisioning`] against it, simulations of both tiers, sweeps.
 //! * `proptest`: `kit`, with which others test their policies; turns `sim` on.
-//! * `report`: `report`, HTML pages of simulated runs; turns `sim` on.
-//! * `cli`: the command `tetrapod`; turns `yaml`, `sim` and `report` on.
+//! * `report`: `report`, HTML pages of simulated runs and of sweeps; turns `sim` on.
+//! * `cli`: the command `tetrapod`; turns `yaml`, `sim` and `report` on. Threads (of sweeps) are the command's alone.
 
 #![forbid(unsafe_code)]
 

@@ -17,8 +17,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use runs::three_policies;
-use tetrapod::report::page;
+use runs::{sweep, three_policies};
+use tetrapod::report::{page, sweep_page};
 
 /// Measures once the page is laid out, and writes what it found where `--dump-dom` shows it.
 const PROBE: &str = r#"<script>
@@ -92,28 +92,44 @@ fn browse(browser: &Path, file: &Path, profile: &str, arguments: &[&str]) -> Out
 
 #[test]
 fn the_page_fits_a_phone_and_a_desk_and_logs_nothing() {
+    let html = page(&three_policies());
+    assert!(html.matches("role=\"img\"").count() >= 30);
+    is_sound("page", &html);
+}
+
+#[test]
+fn the_page_of_a_sweep_does_too() {
+    let html = sweep_page(&sweep());
+    assert_eq!(
+        html.matches("role=\"img\"").count(),
+        3,
+        "all traces and each"
+    );
+    is_sound("sweep", &html);
+}
+
+/// Opens `html` at both widths and looks at it.
+fn is_sound(kind: &str, html: &str) {
     let Some(browser) = chromium() else {
         eprintln!("skipped: there is no Chromium (apt-get install -y chromium)");
         return;
     };
     let kept = env::var("TETRAPOD_PAGES").ok();
     let folder = kept.as_ref().map_or_else(
-        || env::temp_dir().join(format!("tetrapod-page-{}", std::process::id())),
+        || env::temp_dir().join(format!("tetrapod-{kind}-{}", std::process::id())),
         PathBuf::from,
     );
     fs::create_dir_all(&folder).unwrap();
-    let html = page(&three_policies());
     let charts = html.matches("role=\"img\"").count();
-    assert!(charts >= 30, "{charts}");
-    fs::write(folder.join("page.html"), &html).unwrap();
+    fs::write(folder.join(format!("{kind}.html")), html).unwrap();
     let probed = html.replacen("<head>", &format!("<head>{PROBE}"), 1);
-    let file = folder.join("probed.html");
+    let file = folder.join(format!("{kind}-probed.html"));
     fs::write(&file, probed).unwrap();
     // A window is at least 500 pixels wide: the phone is a frame of 390 in it.
-    let frame = folder.join("phone.html");
+    let frame = folder.join(format!("{kind}-phone.html"));
     fs::write(
         &frame,
-        "<!doctype html><body style=\"margin:0\"><iframe id=\"phone\" src=\"probed.html\" style=\"width:390px;height:844px;border:0\"></iframe><script>addEventListener('load',()=>{const found=document.getElementById('phone').contentDocument.getElementById('measured');const out=document.createElement('pre');out.id='measured';out.textContent=found.textContent;document.body.append(out);});</script>",
+        format!("<!doctype html><body style=\"margin:0\"><iframe id=\"phone\" src=\"{kind}-probed.html\" style=\"width:390px;height:844px;border:0\"></iframe><script>addEventListener('load',()=>{{const found=document.getElementById('phone').contentDocument.getElementById('measured');const out=document.createElement('pre');out.id='measured';out.textContent=found.textContent;document.body.append(out);}});</script>"),
     )
     .unwrap();
     for (name, file, width) in [("phone", &frame, 390), ("desk", &file, 1_280)] {
@@ -124,7 +140,7 @@ fn the_page_fits_a_phone_and_a_desk_and_logs_nothing() {
             "--virtual-time-budget=5000",
             &size,
         ];
-        let output = browse(&browser, file, name, &arguments);
+        let output = browse(&browser, file, &format!("{kind}-{name}"), &arguments);
         let dom = String::from_utf8_lossy(&output.stdout).into_owned();
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         let measured = dom
@@ -133,24 +149,28 @@ fn the_page_fits_a_phone_and_a_desk_and_logs_nothing() {
             .and_then(|rest| rest.split("</pre>").next())
             .unwrap();
         let parts: Vec<&str> = measured.split('|').collect();
-        assert_eq!(parts.len(), 7, "{name}: {dom:.300} {log}");
+        assert_eq!(parts.len(), 7, "{kind}, {name}: {dom:.300} {log}");
         let number = |at: usize| parts[at].parse::<usize>().unwrap();
-        assert_eq!(number(0), width, "{name}: width");
-        assert!(number(1) <= width, "{name}: {} wide", parts[1]);
-        assert_eq!(number(2), charts, "{name}: charts");
+        assert_eq!(number(0), width, "{kind}, {name}: width");
+        assert!(number(1) <= width, "{kind}, {name}: {} wide", parts[1]);
+        assert_eq!(number(2), charts, "{kind}, {name}: charts");
         assert!(
             parts[3].starts_with("0 "),
-            "{name}: beyond the edge: {}",
+            "{kind}, {name}: beyond the edge: {}",
             parts[3]
         );
         assert!(
             parts[4].starts_with("0 "),
-            "{name}: not drawn: {}",
+            "{kind}, {name}: not drawn: {}",
             parts[4]
         );
-        assert_eq!(number(5), 0, "{name}: texts that are cut off");
-        assert!(parts[6].starts_with("0 "), "{name}: console: {}", parts[6]);
-        assert!(!log.contains("CONSOLE"), "{name}: {log}");
+        assert_eq!(number(5), 0, "{kind}, {name}: texts that are cut off");
+        assert!(
+            parts[6].starts_with("0 "),
+            "{kind}, {name}: console: {}",
+            parts[6]
+        );
+        assert!(!log.contains("CONSOLE"), "{kind}, {name}: {log}");
     }
     if kept.is_none() {
         drop(fs::remove_dir_all(&folder));

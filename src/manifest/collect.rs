@@ -12,13 +12,14 @@ use super::framing::Broken;
 use super::limits::Limits;
 use super::{
     Input, Skipped, hpa, hyperpod, karpenter, keda, node, pod, pod_text, policy, samples, scale,
-    simulation, storage, tetrapod,
+    simulation, storage, sweep, tetrapod,
 };
 use crate::base::hash::FastMap;
 use crate::model::cluster::Snapshot;
 use crate::model::pod::Pod;
 use crate::model::resources::Name;
 use crate::model::simulation::Simulation;
+use crate::model::sweep::Sweep;
 use crate::model::workload::WorkloadKind;
 
 /// The kind of the items of a list whose items do not state it.
@@ -35,6 +36,7 @@ pub(super) struct Collector {
     pub(super) skip_invalid: bool,
     pub(super) snapshot: Snapshot,
     simulations: Vec<Simulation>,
+    sweeps: Vec<Sweep>,
     pub(super) context: Context,
     skipped: Skipped,
     faults: Vec<Fault>,
@@ -55,6 +57,7 @@ impl Collector {
             skip_invalid: false,
             snapshot: Snapshot::default(),
             simulations: Vec::new(),
+            sweeps: Vec::new(),
             context: Context::default(),
             skipped: Skipped::default(),
             faults: Vec::new(),
@@ -258,21 +261,35 @@ impl Collector {
                 let read = self.read(value, kind, place, true, keda::scaled_job);
                 self.snapshot.scaled_jobs.extend(read);
             }
-            ("tetrapod", "MetricSamples") => {
+            ("tetrapod", _) => self.own(value, api_version, kind, place),
+            _ => self.skipped.count_kind(api_version, kind),
+        }
+    }
+
+    /// The documents of `tetrapod/v1alpha1`.
+    fn own(&mut self, value: &Value, api_version: &str, kind: &str, place: Option<usize>) {
+        match kind {
+            "MetricSamples" => {
                 let read = self.read(value, kind, place, true, samples::metric_samples);
                 self.snapshot.metric_samples.extend(read);
             }
-            ("tetrapod", "InstanceTypes") => {
+            "InstanceTypes" => {
                 let read = self.read(value, kind, place, false, tetrapod::instance_types);
                 self.snapshot.instance_types.extend(read);
             }
-            ("tetrapod", "Simulation") => {
+            "Simulation" => {
                 let read = self.read(value, kind, place, false, simulation::simulation);
                 let source = Name::from(self.source.as_str());
                 self.simulations
                     .extend(read.map(|read| Simulation { source, ..read }));
             }
-            ("tetrapod", "Options") => self.options(value),
+            "Sweep" => {
+                let read = self.read(value, kind, place, false, sweep::sweep);
+                let source = Name::from(self.source.as_str());
+                self.sweeps
+                    .extend(read.map(|read| Sweep { source, ..read }));
+            }
+            "Options" => self.options(value),
             _ => self.skipped.count_kind(api_version, kind),
         }
     }
@@ -414,6 +431,7 @@ impl Collector {
         Ok(Input {
             snapshot,
             simulations: self.simulations,
+            sweeps: self.sweeps,
             skipped,
             left_out: self.faults,
             left_out_more: self.more,

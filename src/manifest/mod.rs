@@ -2,7 +2,7 @@
 //!
 //! [`Reader`] turns JSON (and, with the feature `yaml`, YAML and gzip) into one [`Snapshot`]: Kubernetes and Karpenter
 //! objects as `kubectl get -o json` prints them, HyperpodNodeClasses, the answer of `aws sagemaker describe-cluster`,
-//! HorizontalPodAutoscalers, KEDA's ScaledObjects and ScaledJobs, the three documents of `tetrapod/v1alpha1`, and (in JSON) snapshots in their own serde form. [`export::write`] is the way back.
+//! HorizontalPodAutoscalers, KEDA's ScaledObjects and ScaledJobs, the documents of `tetrapod/v1alpha1` (InstanceTypes, Options, MetricSamples, Simulation, Sweep), and (in JSON) snapshots in their own serde form. [`export::write`] is the way back.
 //!
 //! Kinds and fields that decisions do not look at are skipped and counted. What is looked at and wrong is a [`Fault`],
 //! and all faults of an input are reported at once. Long lists are read item by item, and equal parts of pods are held
@@ -50,6 +50,7 @@ mod scale;
 mod simulation;
 mod snapshot;
 mod storage;
+mod sweep;
 mod syntax;
 mod tetrapod;
 mod trigger;
@@ -63,6 +64,7 @@ pub use limits::Limits;
 
 use crate::model::cluster::Snapshot;
 use crate::model::simulation::Simulation;
+use crate::model::sweep::Sweep;
 use collect::Collector;
 use framing::{Broken, Framer};
 
@@ -100,6 +102,8 @@ pub struct Input {
     pub snapshot: Snapshot,
     /// Simulations.
     pub simulations: Vec<Simulation>,
+    /// Sweeps.
+    pub sweeps: Vec<Sweep>,
     /// What was skipped.
     pub skipped: Skipped,
     /// With [`Reader::skip_invalid`]: why objects were left out (M-16).

@@ -97,7 +97,7 @@ pub(super) fn simulation(root: &Cursor<'_, '_>) -> Simulation {
 }
 
 /// Faults what is not among `known`.
-fn only(at: &Cursor<'_, '_>, known: &[&str]) {
+pub(super) fn only(at: &Cursor<'_, '_>, known: &[&str]) {
     let Value::Object(fields) = at.value() else {
         return;
     };
@@ -107,7 +107,10 @@ fn only(at: &Cursor<'_, '_>, known: &[&str]) {
     }
 }
 
-fn bounded<T>(at: &Cursor<'_, '_>, read: impl Fn(&Cursor<'_, '_>) -> Option<T>) -> Vec<T> {
+pub(super) fn bounded<T>(
+    at: &Cursor<'_, '_>,
+    read: impl Fn(&Cursor<'_, '_>) -> Option<T>,
+) -> Vec<T> {
     if at.items().count() > MOST {
         at.fault(format!("a list of at most {MOST}"));
         return Vec::new();
@@ -122,7 +125,7 @@ fn bounded<T>(at: &Cursor<'_, '_>, read: impl Fn(&Cursor<'_, '_>) -> Option<T>) 
 }
 
 /// A number of 0 or more.
-fn number(at: &Cursor<'_, '_>) -> Option<f64> {
+pub(super) fn number(at: &Cursor<'_, '_>) -> Option<f64> {
     if at.is_absent() {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Two of the three documents of `tetrapod/v1alpha1`: InstanceTypes and Options; MetricSamples have their own module.
+//! Two of the documents of `tetrapod/v1alpha1`: InstanceTypes and Options; the others have modules of their own.
 
 use std::collections::BTreeMap;
 

@@ -82,6 +82,9 @@ pub fn is_restricted(key: &str) -> bool {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Labels(Vec<(Name, Name)>);
 
+/// Up to so many labels are looked through one by one.
+const FEW: usize = 32;
+
 impl Labels {
     /// No labels.
     #[must_use]
@@ -98,6 +101,13 @@ impl Labels {
     /// The shared value of `key`. O(log n).
     #[must_use]
     pub fn shared(&self, key: &str) -> Option<&Name> {
+        // Lengths stand beside the pointers: most keys are ruled out without being read.
+        if self.0.len() <= FEW {
+            let mut held = self.0.iter();
+            return held
+                .find(|(held, _)| held.len() == key.len() && **held == *key)
+                .map(|(_, value)| value);
+        }
         self.position(key).ok().map(|at| &self.0[at].1)
     }
 

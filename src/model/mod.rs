@@ -34,6 +34,7 @@ pub mod resources;
 #[cfg(test)]
 mod round_trip;
 pub mod simulation;
+pub mod sweep;
 pub mod taint;
 pub mod volume;
 pub mod workload;

@@ -40,6 +40,12 @@ impl Amount {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// What is left when `other` is taken off.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// In 10^-15 $ ms / h.
     #[must_use]
     pub fn exact(self) -> i128 {

@@ -21,6 +21,8 @@ pub(super) enum Better {
 /// A figure of a run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Figure {
+    /// Its name in the results of sweeps.
+    pub(super) key: &'static str,
     pub(super) name: &'static str,
     pub(super) better: Better,
     pub(super) value: fn(&Totals) -> f64,
@@ -28,12 +30,14 @@ pub(super) struct Figure {
 }
 
 const fn figure(
+    key: &'static str,
     name: &'static str,
     better: Better,
     value: fn(&Totals) -> f64,
     text: fn(f64) -> String,
 ) -> Figure {
     Figure {
+        key,
         name,
         better,
         value,
@@ -51,70 +55,93 @@ fn hours(value: f64) -> String {
 
 /// The figures by which policies are compared, the most important first.
 pub(super) const COMPARED: [Figure; 14] = [
-    figure("Cost", Better::Less, |t| t.cost.as_f64(), money),
+    figure("cost", "Cost", Better::Less, |t| t.cost.as_f64(), money),
     figure(
+        "sloAttainment",
         "SLO attainment",
         Better::More,
         |t| t.slo_attainment,
         percent,
     ),
     figure(
+        "queueDelayP50Seconds",
         "Queueing delay, p50",
         Better::Less,
         |t| t.queue_delay_seconds.p50,
         duration,
     ),
     figure(
+        "queueDelayP99Seconds",
         "Queueing delay, p99",
         Better::Less,
         |t| t.queue_delay_seconds.p99,
         duration,
     ),
     figure(
+        "pendingP99Seconds",
         "Pods pending, p99",
         Better::Less,
         |t| t.pending_seconds.p99,
         duration,
     ),
     figure(
+        "timeToCapacityP90Seconds",
         "Time to capacity, p90",
         Better::Less,
         |t| t.time_to_capacity_seconds.p90,
         duration,
     ),
     figure(
+        "gpuUtilisation",
         "GPU utilisation",
         Better::More,
         |t| t.gpu_utilisation,
         percent,
     ),
     figure(
+        "cpuUtilisation",
         "CPU utilisation",
         Better::More,
         |t| t.cpu_utilisation,
         percent,
     ),
     figure(
+        "gpuFragmentation",
         "GPU fragmentation",
         Better::Less,
         |t| t.gpu_fragmentation,
         percent,
     ),
-    figure("Node hours", Better::Less, |t| t.node_hours, hours),
     figure(
+        "nodeHours",
+        "Node hours",
+        Better::Less,
+        |t| t.node_hours,
+        hours,
+    ),
+    figure(
+        "nodesLaunched",
         "Nodes launched",
         Better::Less,
         |t| t.nodes_launched as f64,
         whole,
     ),
     figure(
+        "launchesFailed",
         "Launches failed",
         Better::Less,
         |t| t.launches_failed as f64,
         whole,
     ),
-    figure("Evictions", Better::Less, |t| t.evictions as f64, whole),
     figure(
+        "evictions",
+        "Evictions",
+        Better::Less,
+        |t| t.evictions as f64,
+        whole,
+    ),
+    figure(
+        "requestsServed",
         "Requests served",
         Better::Neither,
         |t| t.requests_served as f64,
@@ -175,7 +202,7 @@ pub(super) fn comparison(results: &[SimResult]) -> String {
 }
 
 /// The best of `values`; nothing where all are the same.
-fn best(better: Better, values: &[f64]) -> Option<f64> {
+pub(super) fn best(better: Better, values: &[f64]) -> Option<f64> {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if least >= most {
@@ -366,4 +393,25 @@ fn costs<'a>(
         row(&format!("{} others", all.len() - MOST_COSTS), rest);
     }
     out.push_str("</tbody></table>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::sweep::FIGURES;
+
+    #[test]
+    fn every_figure_is_one_that_sweeps_sum_up() {
+        let totals = Totals {
+            evictions: 3,
+            nodes_launched: 5,
+            node_hours: 7.5,
+            ..Totals::default()
+        };
+        assert_eq!(COMPARED.len(), FIGURES.len());
+        for (figure, (key, value)) in COMPARED.iter().zip(FIGURES) {
+            assert_eq!(figure.key, key);
+            assert_eq!((figure.value)(&totals), value(&totals), "{key}");
+        }
+    }
 }

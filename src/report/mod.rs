@@ -1,6 +1,6 @@
 //! Eleventh floor (feature `report`): pages that tell of simulated runs.
 //!
-//! [`page`] turns the results of one or several runs into one HTML document that needs nothing but itself: no network, no
+//! [`page`] turns the results of one or several runs, [`sweep_page`] those of a sweep, into one HTML document that needs nothing but itself: no network, no
 //! script, charts as inline SVG. It adapts to the width of the screen and to light and dark, tells in words what each picture
 //! shows, and escapes every name it is given. It is bounded: long series are thinned, and of many events the rare kinds are
 //! kept and the frequent ones sampled.
@@ -20,6 +20,7 @@ mod palette;
 mod pareto;
 mod run;
 mod scale;
+mod sweep;
 mod text;
 
 use std::fmt::Write as _;
@@ -27,6 +28,7 @@ use std::fmt::Write as _;
 use crate::sim::world::result::SimResult;
 use palette::Palettes;
 use pareto::Point;
+pub use sweep::sweep_page;
 use text::escape;
 
 const STYLE: &str = include_str!("style.css");
@@ -125,6 +127,7 @@ fn compared(out: &mut String, results: &[SimResult]) {
             name: figures::label(result, results),
             cost: result.totals.cost.as_f64(),
             slo: result.totals.slo_attainment,
+            spread: None,
             colour: at.min(palette::REST),
         })
         .collect();

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::scale::ticks;
 use super::text::{escape, money, percent, plain};
+use crate::sim::sweep::front;
 
 const ABOVE: f64 = 20.0;
 const HEIGHT: f64 = 300.0;
@@ -19,18 +20,36 @@ pub(super) struct Point {
     pub(super) cost: f64,
     /// Share of one.
     pub(super) slo: f64,
+    /// How far runs are from cost and SLO either way; drawn as a cross.
+    pub(super) spread: Option<(f64, f64)>,
     /// Number in the palette.
     pub(super) colour: usize,
 }
 
-/// Per point whether no other one is at least as good in both and better in one.
-pub(super) fn front(points: &[(f64, f64)]) -> Vec<bool> {
-    let beaten = |(cost, slo): &(f64, f64)| {
-        points.iter().any(|(other_cost, other_slo)| {
-            other_cost <= cost && other_slo >= slo && (other_cost < cost || other_slo > slo)
-        })
-    };
-    points.iter().map(|point| !beaten(point)).collect()
+impl Point {
+    fn spread(&self) -> (f64, f64) {
+        self.spread
+            .filter(|(cost, slo)| cost.is_finite() && slo.is_finite())
+            .unwrap_or_default()
+    }
+
+    /// What the picture says of it.
+    fn told(&self, best: bool) -> String {
+        let mark = if best { " (not beaten)" } else { "" };
+        let about = |spread: String| match self.spread {
+            Some(_) => format!(" \u{b1} {spread}"),
+            None => String::new(),
+        };
+        let (cost, slo) = self.spread();
+        format!(
+            "{}: {}{}, {}{}{mark}",
+            self.name,
+            money(self.cost),
+            about(money(cost)),
+            percent(self.slo),
+            about(percent(slo))
+        )
+    }
 }
 
 /// The lines and labels of both axes.
@@ -41,8 +60,8 @@ fn grid(
     x: &impl Fn(f64) -> f64,
     y: &impl Fn(f64) -> f64,
 ) {
-    for number in 0..=4_u32 {
-        let slo = floor + (1.0 - floor) * f64::from(number) / 4.0;
+    for number in 0..=5_u32 {
+        let slo = floor + (1.0 - floor) * f64::from(number) / 5.0;
         let (at, class) = (y(slo), if number == 0 { "base" } else { "grid" });
         let _ = write!(
             out,
@@ -75,11 +94,14 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
         .cloned()
         .collect();
     let mut out = String::new();
-    let most = points.iter().map(|p| p.cost).fold(0.0, f64::max);
+    let most = points
+        .iter()
+        .map(|p| p.cost + p.spread().0)
+        .fold(0.0, f64::max);
     let axis = ticks(most, false);
     let worst = points
         .iter()
-        .map(|p| p.slo)
+        .map(|p| p.slo - p.spread().1)
         .fold(1.0, f64::min)
         .clamp(0.0, 1.0);
     let floors = [0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.6, 0.0];
@@ -93,19 +115,21 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
     let told: Vec<String> = points
         .iter()
         .zip(&best)
-        .map(|(point, best)| {
-            let mark = if *best { " (not beaten)" } else { "" };
-            format!(
-                "{}: {}, {}{mark}",
-                point.name,
-                money(point.cost),
-                percent(point.slo)
-            )
-        })
+        .map(|(point, best)| point.told(*best))
         .collect();
+    let crosses = points.iter().any(|point| point.spread.is_some());
+    let (spread, names) = if crosses {
+        // Names beside dots would lie on crosses.
+        (
+            " Each cross is a standard deviation either way.",
+            legend(&points),
+        )
+    } else {
+        ("", String::new())
+    };
     let _ = write!(
         out,
-        "<figure class=\"chart\" id=\"{id}\"><figcaption><h4>Cost against SLO attainment</h4><p>Further left is cheaper, further up is quicker. The dashed line joins the policies that no other one beats in both.</p></figcaption><svg role=\"img\" aria-labelledby=\"{id}-t {id}-d\" width=\"100%\" height=\"{}\"><title id=\"{id}-t\">Cost against SLO attainment</title><desc id=\"{id}-d\">{}</desc>",
+        "<figure class=\"chart\" id=\"{id}\"><figcaption><h4>Cost against SLO attainment</h4><p>Further left is cheaper, further up is quicker. The dashed line joins the policies that no other one beats in both.{spread}</p></figcaption>{names}<svg role=\"img\" aria-labelledby=\"{id}-t {id}-d\" width=\"100%\" height=\"{}\"><title id=\"{id}-t\">Cost against SLO attainment</title><desc id=\"{id}-d\">{}</desc>",
         ABOVE + HEIGHT + BELOW,
         escape(&told.join("; "))
     );
@@ -129,12 +153,18 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for (point, told) in points.iter().zip(&told) {
         let (left, top) = (x(point.cost), y(point.slo));
+        if point.spread.is_some() {
+            cross(&mut out, point, floor, &x, &y);
+        }
         let _ = write!(
             out,
             "<circle class=\"dot c{}\" cx=\"{left:.2}%\" cy=\"{top:.1}\" r=\"7\"><title>{}</title></circle>",
             point.colour,
             escape(told)
         );
+        if crosses {
+            continue;
+        }
         // Names to the side with more room, and below those that stand there already.
         let (anchor, dx) = if left > 55.0 {
             ("end", -12.0)
@@ -159,6 +189,43 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
     out
 }
 
+/// The spread of a point, either way.
+fn cross(
+    out: &mut String,
+    point: &Point,
+    floor: f64,
+    x: &impl Fn(f64) -> f64,
+    y: &impl Fn(f64) -> f64,
+) {
+    let (wide, high) = point.spread();
+    let _ = write!(
+        out,
+        "<line class=\"cross c{0}\" x1=\"{2:.2}%\" x2=\"{3:.2}%\" y1=\"{4:.1}\" y2=\"{4:.1}\"/><line class=\"cross c{0}\" x1=\"{1:.2}%\" x2=\"{1:.2}%\" y1=\"{5:.1}\" y2=\"{6:.1}\"/>",
+        point.colour,
+        x(point.cost),
+        x((point.cost - wide).max(0.0)),
+        x(point.cost + wide),
+        y(point.slo),
+        y((point.slo - high).max(floor)),
+        y((point.slo + high).min(1.0))
+    );
+}
+
+/// The colours of the points.
+fn legend(points: &[Point]) -> String {
+    let mut out = String::from("<ul class=\"legend\">");
+    for point in points {
+        let _ = write!(
+            out,
+            "<li><i class=\"c{}\"></i>{}</li>",
+            point.colour,
+            escape(&point.name)
+        );
+    }
+    out.push_str("</ul>");
+    out
+}
+
 /// A name that fits beside its dot on a phone.
 fn shortened(name: &str) -> String {
     const MOST: usize = 22;
@@ -168,17 +235,4 @@ fn shortened(name: &str) -> String {
     let mut short: String = name.chars().take(MOST - 1).collect();
     short.push('\u{2026}');
     short
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_beaten_in_both_leaves_the_front() {
-        let points = [(1.0, 0.9), (2.0, 0.99), (2.5, 0.95), (3.0, 1.0), (1.0, 0.8)];
-        assert_eq!(front(&points), [true, true, false, true, false]);
-        assert_eq!(front(&[(1.0, 0.5), (1.0, 0.5)]), [true, true]);
-        assert_eq!(front(&[]), Vec::<bool>::new());
-    }
 }

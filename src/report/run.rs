@@ -41,7 +41,7 @@ pub(super) fn charts(result: &SimResult, prefix: &str, palettes: &Palettes) -> V
         faint: true,
         values,
     }));
-    let nodes = grouped(&series.nodes, &palettes.groups);
+    let nodes = of_groups(result, palettes);
     // What counts as u64 becomes a picture; beyond 2^53 a pixel is wider than the error.
     let queue = series
         .queue
@@ -112,6 +112,16 @@ pub(super) fn charts(result: &SimResult, prefix: &str, palettes: &Palettes) -> V
     // A run of batch jobs has no requests.
     all.retain(|chart| !(chart.lines.is_empty() && ["Load", "Queue"].contains(&&*chart.title)));
     all
+}
+
+/// Nodes by instance group. A group without nodes would lie as a line on top of the others.
+fn of_groups(result: &SimResult, palettes: &Palettes) -> Vec<(String, usize, Vec<f64>)> {
+    let mut nodes = grouped(&result.series.nodes, &palettes.groups);
+    let used = |values: &[f64]| values.iter().any(|value| *value > 0.0);
+    if nodes.iter().any(|(_, _, values)| used(values)) {
+        nodes.retain(|(_, _, values)| used(values));
+    }
+    nodes
 }
 
 /// The lines of utilisation; what is 0 all along is left out.

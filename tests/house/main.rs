@@ -6,3 +6,4 @@ mod cli;
 mod documents;
 mod fuzz_corpora;
 mod layering;
+mod sweep;

@@ -9,4 +9,8 @@ mod runs;
 mod kit;
 mod report;
 mod scaling;
+mod start;
+mod sweep;
+#[cfg(all(feature = "sim", feature = "yaml"))]
+mod sweep_world;
 mod world_sim;

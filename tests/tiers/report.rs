@@ -1,8 +1,8 @@
 //! Pages of simulated runs: self-contained, escaped, bounded, the same bytes for the same results.
 
 #![cfg(feature = "report")]
-use crate::runs::{busy_day, three_policies};
-use tetrapod::report::page;
+use crate::runs::{busy_day, sweep, three_policies};
+use tetrapod::report::{page, sweep_page};
 use tetrapod::sim::world::result::{SimEvent, SimResult};
 
 /// The ids of a page, in order.
@@ -23,6 +23,39 @@ fn a_page_needs_nothing_but_itself() {
     }
     assert_eq!(html.matches("<link").count(), 1, "an empty icon only");
     assert!(html.contains("href=\"data:,\""));
+}
+
+#[test]
+fn the_page_of_a_sweep_has_a_table_and_a_picture_for_each_trace() {
+    let mut result = sweep();
+    let html = sweep_page(&result);
+    assert_eq!(html, sweep_page(&result));
+    for at in 0..3 {
+        assert!(ids(&html).contains(&&*format!("trace-{at}-pareto")));
+    }
+    assert_eq!(html.matches("<table").count(), 3);
+    assert!(html.contains("80 runs: 5 policies"), "{html:.3000}");
+    let beaten = html.matches("(not beaten)</span>").count();
+    let front = result
+        .cells
+        .iter()
+        .chain(&result.overall)
+        .filter(|c| c.front);
+    assert_eq!(beaten, front.count());
+    for wanted in ["http:", "https:", "//", "<script", "url("] {
+        assert!(!html.contains(wanted), "{wanted}");
+    }
+    let hostile = "</title><script>alert('x')</script>&";
+    result.sweep = hostile.into();
+    result.simulation = hostile.into();
+    result.cells[0].policy = hostile.into();
+    result.traces[0] = hostile.into();
+    result
+        .cells
+        .iter_mut()
+        .for_each(|c| c.trace = hostile.into());
+    let html = sweep_page(&result);
+    assert!(!html.contains("<script") && html.contains("&lt;script&gt;"));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tetrapod::base::time::{Span, Timestamp};
 use tetrapod::model::options::Effort;
+use tetrapod::model::quantity::Quantity;
 use tetrapod::shapes::Shape;
+use tetrapod::sim::sweep::Shard;
 
 /// Node autoscaling decided, verified and explained: Karpenter on SageMaker HyperPod as a pure function.
 #[derive(Debug, Parser)]
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     Scale(ScaleArgs),
     /// Run pods and nodes in virtual time over a load: what it costs, who waits, and why
     Simulate(SimulateArgs),
+    /// Prepare sweeps for other machines
+    Sweep(SweepArgs),
     /// Tell of simulated runs in one HTML page that needs nothing but itself
     Report(ReportArgs),
     /// Write a scenario of a known shape
@@ -196,12 +200,27 @@ pub(crate) struct ScaleArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
-    /// Files and folders of one cluster with one Simulation document, or `-`; traces are looked for beside that document
-    #[arg(value_name = "INPUT", required_unless_present = "resume")]
+    /// Files and folders of one cluster with one Simulation document, or `-`; traces are looked for beside that document.
+    /// With --sweep they take the place of the sweep's inputs
+    #[arg(value_name = "INPUT", required_unless_present_any = ["resume", "sweep"])]
     pub(crate) inputs: Vec<PathBuf>,
     /// Seed of everything that is random
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Run the grid of policies, traces and seeds of this Sweep document, on all cores
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["resume", "policy", "seed", "events", "series", "save"])]
+    pub(crate) sweep: Option<PathBuf>,
+    /// Run only slice I of N of the sweep (I from 0) and write it as JSON, for `tetrapod report merge`
+    #[arg(
+        long,
+        value_name = "I/N",
+        requires = "sweep",
+        conflicts_with = "report"
+    )]
+    pub(crate) shard: Option<Shard>,
+    /// Threads of a sweep instead of one for each core; the result does not depend on it
+    #[arg(long, value_name = "N", requires = "sweep", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     /// Only this policy of the Simulation; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) policy: Vec<String>,
@@ -217,6 +236,9 @@ pub(crate) struct SimulateArgs {
     /// Write a page with charts, which needs nothing but itself
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
+    /// Write the JSON result into this file as well
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) result: Option<PathBuf>,
     /// Store the whole run in this file, at --save-at or at the end; of several policies the last one's stays
     #[arg(long, value_name = "FILE.json")]
     pub(crate) save: Option<PathBuf>,
@@ -268,11 +290,78 @@ pub(crate) struct RehearseArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct ReportArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ReportCommand>,
     /// What `simulate` printed with `--output json`, once or several times
     #[arg(value_name = "RESULT.json", required = true)]
     pub(crate) results: Vec<PathBuf>,
     /// File to write instead of standard output
     #[arg(long, short = 'o', value_name = "FILE.html")]
     pub(crate) output_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// Join the slices of a sweep: the same table, JSON and page as of a sweep that was run at once
+    Merge(MergeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// What `simulate --sweep FILE --shard I/N` wrote, of all shards
+    #[arg(value_name = "SHARD.json", required = true)]
+    pub(crate) shards: Vec<PathBuf>,
+    /// Write a page with tables and cost against SLO attainment, which needs nothing but itself
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the JSON result into this file as well
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) result: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    #[command(subcommand)]
+    pub(crate) command: SweepCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SweepCommand {
+    /// Write a Kubernetes Indexed Job that runs a sweep, a shard in each pod
+    Manifest(ManifestArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManifestArgs {
+    /// The Sweep document
+    #[arg(value_name = "FILE")]
+    pub(crate) sweep: PathBuf,
+    /// Image that has the command `tetrapod`
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: String,
+    /// How many shards, which are pods of the Job
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) shards: u32,
+    /// Pods at a time; all when absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) parallelism: Option<u32>,
+    /// CPUs of a pod, which are its threads
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) cpus: u16,
+    /// Memory of a pod
+    #[arg(long, value_name = "QUANTITY", default_value = "2Gi")]
+    pub(crate) memory: Quantity,
+    /// Namespace of the objects
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// PersistentVolumeClaim that pods write their slices to; without one they print them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) results_claim: Option<String>,
+    /// PersistentVolumeClaim that has the sweep's folder at its root; without one the files are put into a ConfigMap
+    #[arg(long, value_name = "NAME")]
+    pub(crate) input_claim: Option<String>,
 }

@@ -102,7 +102,7 @@ fn report(args: &InputArgs, input: &Input) {
 }
 
 /// The files that `inputs` mean, folders opened, in order.
-fn sources(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Fatal> {
+pub(crate) fn sources(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Fatal> {
     let mut found = Vec::new();
     for input in inputs {
         if input.as_os_str() != "-" && input.is_dir() {

@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod input;
 mod output;
+mod scenario;
 mod table;
 mod text;
 mod timing;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Preflight(args) => commands::preflight::run(args),
         Command::Scale(args) => commands::scale::run(args),
         Command::Simulate(args) => commands::simulate::run(args),
+        Command::Sweep(args) => commands::sweep_manifest::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Generate(args) => commands::generate::run(args),
         Command::Rehearse(args) => commands::rehearse::run(args),

@@ -26,7 +26,7 @@ mod parts;
 mod run;
 mod view;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -125,8 +125,15 @@ impl Queue {
                     self.observe(&View::new(snapshot, as_of), now);
                 }
             }
-            Input::Done(task) => self.answered(task, None, now),
-            Input::Failed(task, refusal) => self.answered(task, Some(refusal), now),
+            Input::Done(task) => {
+                // A stage ends by what is observed: most answers change nothing but when to ask again.
+                if !self.answered(task, None, now) {
+                    return;
+                }
+            }
+            Input::Failed(task, refusal) => {
+                self.answered(task, Some(refusal), now);
+            }
             Input::Cancel(command) => self.cancel(command, now),
             Input::Tick => {}
         }
@@ -170,6 +177,13 @@ impl Queue {
         self.runs.is_empty() && self.outputs.is_empty()
     }
 
+    /// Whether a command waits to be started: budgets are counted then, so that an observation must show all nodes. Otherwise
+    /// the nodes that commands are about, and tainted ones, are enough.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.runs.values().any(Run::is_pending)
+    }
+
     fn number(&mut self) -> u64 {
         self.next_id = self.next_id.saturating_add(1);
         self.next_id
@@ -193,9 +207,12 @@ impl Queue {
         }
     }
 
-    fn answered(&mut self, task: TaskId, refusal: Option<Refusal>, now: Timestamp) {
+    /// Takes in what became of a task. Returns whether its command may want something else now.
+    fn answered(&mut self, task: TaskId, refusal: Option<Refusal>, now: Timestamp) -> bool {
         for run in self.runs.values_mut() {
-            let Some(sent) = run.sent.iter_mut().find(|sent| sent.id == task) else {
+            // Tasks are numbered in the order in which they are first given out.
+            let at = run.sent.binary_search_by_key(&task, |sent| sent.id);
+            let Some(sent) = at.ok().and_then(|at| run.sent.get_mut(at)) else {
                 continue;
             };
             let key = sent.key;
@@ -203,6 +220,7 @@ impl Queue {
                 None => {
                     sent.due = now.plus(self.settings.recheck);
                     run.done(key, now);
+                    return matches!(key, Key::Launch { .. });
                 }
                 Some(Refusal::Transient) => {
                     let wait = 1_000i64 << sent.failures.min(20);
@@ -215,8 +233,9 @@ impl Queue {
                     run.refused(key, &self.prefix, now);
                 }
             }
-            return;
+            return true;
         }
+        false
     }
 
     fn observe(&mut self, view: &View<'_>, now: Timestamp) {
@@ -298,7 +317,11 @@ impl Queue {
         if !free {
             return Ok(false);
         }
-        let counts = view.counts(|node| self.is_disrupting(node));
+        let under_way = self.runs.values().filter(|run| !run.is_pending());
+        let leaving: BTreeSet<&str> = under_way
+            .flat_map(|run| run.command.candidates.iter().map(|c| &*c.node))
+            .collect();
+        let counts = view.counts(|node| leaving.contains(node));
         let mut changes = None;
         let mut allowed = true;
         for (name, wanted) in per_pool {
@@ -411,13 +434,15 @@ impl Queue {
             return;
         };
         let wanted = run.wanted();
-        run.sent
-            .retain(|sent| wanted.iter().any(|(key, _)| *key == sent.key));
+        let keys: BTreeSet<Key> = wanted.iter().map(|(key, _)| *key).collect();
+        run.sent.retain(|sent| keys.contains(&sent.key));
+        let sent = run.sent.iter().enumerate();
+        let places: BTreeMap<Key, usize> = sent.map(|(at, sent)| (sent.key, at)).collect();
         for (key, action) in wanted {
             let Some(run) = self.runs.get(&id) else {
                 return;
             };
-            let before = run.sent.iter().position(|sent| sent.key == key);
+            let before = places.get(&key).copied();
             let due = before.and_then(|at| run.sent.get(at)).map(|sent| sent.due);
             if due.is_some_and(|due| due > now) || (due.is_none() && !self.may_leave(run, key)) {
                 continue;

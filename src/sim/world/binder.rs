@@ -4,18 +4,27 @@
 //! ranked by how full they are in CPU and memory. The others are placed by the solver over the nodes that there are.
 //! Gangs are bound together or not at all.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::World;
-use super::state::{NodeId, PodId};
+use super::state::{Node, NodeId, PodId};
 use crate::model::simulation::Ranking;
 
+/// A node with its score: the best first, among equals the oldest.
+type Place = (i64, Reverse<NodeId>);
+
 impl World {
-    /// Binds what can be bound. O(waiting pods of kinds that may have got a chance x nodes).
+    /// Binds what can be bound. O(waiting pods log nodes), and O(nodes) for each kind that has got new pods; for the others only
+    /// nodes that have got room are looked at.
     pub(super) fn bind(&mut self) {
+        let freed = std::mem::take(&mut self.freed);
         for kind in 0..self.state.kinds.len() {
             let Some(members) = self.state.kinds.get_mut(kind) else {
                 return;
             };
-            if !std::mem::take(&mut members.dirty) || members.pending.is_empty() {
+            let dirty = std::mem::take(&mut members.dirty);
+            if members.pending.is_empty() || (!dirty && freed.is_empty()) {
                 continue;
             }
             let services = self.state.setup.simulation.services.len();
@@ -32,24 +41,43 @@ impl World {
                 self.bind_by_solver(kind);
             } else if gang {
                 self.bind_gangs(kind);
+            } else if dirty {
+                let ranked = self.ranked(kind, self.state.nodes.iter());
+                self.bind_singly(kind, ranked);
             } else {
-                self.bind_singly(kind);
+                let nodes = freed
+                    .iter()
+                    .filter_map(|id| self.state.nodes.get_key_value(id));
+                let ranked = self.ranked(kind, nodes);
+                self.bind_singly(kind, ranked);
             }
         }
     }
 
-    fn bind_singly(&mut self, kind: usize) {
-        let pending: Vec<PodId> = self
-            .state
-            .kinds
-            .get(kind)
-            .map(|m| m.pending.iter().copied().collect())
-            .unwrap_or_default();
-        for pod in pending {
-            // Pods of a kind ask for the same: where one finds nothing, none does.
-            let Some(node) = self.place(kind) else { return };
-            self.bind_pod(pod, node);
+    /// Binds pods of a kind, the oldest first, each to the best of `ranked`.
+    fn bind_singly(&mut self, kind: usize, mut ranked: BinaryHeap<Place>) {
+        while let Some((_, Reverse(best))) = ranked.pop() {
+            let pending = self.state.kinds.get(kind).map(|m| &m.pending);
+            let Some(pod) = pending.and_then(|pending| pending.first().copied()) else {
+                return;
+            };
+            self.bind_pod(pod, best);
+            let node = self.state.nodes.get(&best);
+            if let Some(score) = node.and_then(|node| self.score(kind, node)) {
+                ranked.push((score, Reverse(best)));
+            }
         }
+    }
+
+    /// Those of `nodes` that a pod of a kind fits. Pods of a kind ask for the same: what does not fit one fits none.
+    fn ranked<'n>(
+        &self,
+        kind: usize,
+        nodes: impl Iterator<Item = (&'n NodeId, &'n Node)>,
+    ) -> BinaryHeap<Place> {
+        nodes
+            .filter_map(|(id, node)| Some((self.score(kind, node)?, Reverse(*id))))
+            .collect()
     }
 
     fn bind_gangs(&mut self, kind: usize) {
@@ -102,42 +130,35 @@ impl World {
             .unwrap_or(false)
     }
 
-    /// The best node for a pod of a kind.
-    fn place(&self, kind: usize) -> Option<NodeId> {
+    /// How well a node suits a pod of a kind; `None` if it does not fit.
+    fn score(&self, kind: usize, node: &Node) -> Option<i64> {
         let asks = &self.derived.kinds.get(kind)?.asks;
+        let fits = node.is_open()
+            && node.free.iter().zip(asks).all(|(free, asks)| asks <= free)
+            && self.suits(node.shape, kind);
+        if !fits {
+            return None;
+        }
         let ranking = self
             .state
             .setup
             .policy
             .binder
             .unwrap_or(self.state.setup.simulation.binder);
-        let mut best: Option<(i64, NodeId)> = None;
-        for (id, node) in &self.state.nodes {
-            let fits = node.is_open()
-                && node.free.iter().zip(asks).all(|(free, asks)| asks <= free)
-                && self.suits(node.shape, kind);
-            if !fits {
-                continue;
+        let shape = self.derived.shapes.get(node.shape)?;
+        // CPU and memory stand first; in 10,000ths, as kube-scheduler's 100 points but finer.
+        let left = |at: usize| {
+            let total = shape.total.get(at).copied().unwrap_or(0).max(1);
+            let free = node.free.get(at).copied().unwrap_or(0) - asks.get(at).copied().unwrap_or(0);
+            match free.checked_mul(10_000) {
+                Some(parts) => parts / total,
+                None => free / (total / 10_000).max(1),
             }
-            let Some(shape) = self.derived.shapes.get(node.shape) else {
-                continue;
-            };
-            // CPU and memory stand first; in 10,000ths, as kube-scheduler's 100 points but finer.
-            let left = |at: usize| {
-                let total = shape.total.get(at).copied().unwrap_or(0).max(1);
-                let free =
-                    node.free.get(at).copied().unwrap_or(0) - asks.get(at).copied().unwrap_or(0);
-                i64::try_from(i128::from(free) * 10_000 / i128::from(total)).unwrap_or(0)
-            };
-            let free = left(0) + left(1);
-            let score = match ranking {
-                Ranking::LeastAllocated => free,
-                Ranking::MostAllocated => -free,
-            };
-            if best.is_none_or(|(most, _)| score > most) {
-                best = Some((score, *id));
-            }
-        }
-        best.map(|(_, id)| id)
+        };
+        let free = left(0) + left(1);
+        Some(match ranking {
+            Ranking::LeastAllocated => free,
+            Ranking::MostAllocated => -free,
+        })
     }
 }

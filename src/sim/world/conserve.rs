@@ -148,7 +148,8 @@ impl World {
                 .ledger()
                 .totals(self.state.now)
                 .total
-                .exact(),
+                .exact()
+                - self.state.before.total.exact(),
             billed: self.state.billed.len(),
             waiting: self
                 .state
@@ -162,6 +163,43 @@ impl World {
                 })
                 .collect(),
         }
+    }
+}
+
+impl World {
+    /// What is there before the first event, as facts.
+    pub(super) fn begun(&self) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for (logical, billed) in &self.state.billed {
+            if let Some(shape) = self.derived.shapes.get(billed.shape) {
+                facts.push(Fact::BillStarts {
+                    logical: Name::clone(logical),
+                    group: Name::clone(&shape.group),
+                    price: shape.price,
+                });
+            }
+        }
+        for (id, node) in &self.state.nodes {
+            let shape = self.derived.shapes.get(node.shape);
+            let room = shape.map(|shape| shape.room.clone()).unwrap_or_default();
+            facts.push(Fact::NodeJoined { node: *id, room });
+            if node.ready {
+                facts.push(Fact::NodeReady { node: *id });
+            }
+        }
+        for (id, pod) in &self.state.pods {
+            let (id, kind) = (*id, pod.kind);
+            facts.push(Fact::PodCreated { pod: id, kind });
+            if let Some(node) = pod.node {
+                facts.push(Fact::PodBound { pod: id, node });
+            }
+            if pod.stage == Stage::Ready {
+                facts.push(Fact::PodReady { pod: id });
+            } else if pod.stage == Stage::Ending {
+                facts.push(Fact::PodDeleted { pod: id });
+            }
+        }
+        facts
     }
 }
 

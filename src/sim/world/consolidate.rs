@@ -4,22 +4,21 @@ use std::sync::Arc;
 
 use super::World;
 use super::plan::number_in;
-use super::state::{Alias, NodeId, Stage};
+use super::shown::Involved;
+use super::state::{Alias, Due};
 use crate::base::time::Span;
 use crate::disruption::consolidate;
 use crate::disruption::policy::{Policy, policy};
 use crate::disruption::queue::{Action, Input as QueueInput, Output as QueueOutput, Refusal, Task};
 use crate::model::cluster::Snapshot;
-use crate::model::label;
-use crate::model::node::Condition;
 use crate::model::resources::Name;
-use crate::model::taint::{Taint, TaintEffect};
 use crate::provisioning::Input;
 use crate::provisioning::ids::NodeId as MachineNode;
 use crate::provisioning::input::{AcceptedPlan, Removal};
-use crate::provisioning::node::Phase;
-use crate::provisioning::output::DISRUPTED_TAINT;
 
+/// Deciding takes time in a large cluster: so much for each node, up to the deadlines of Karpenter's searches (D-65, D-69).
+const DECIDING_PER_NODE: Span = Span::from_millis(200);
+const DECIDING_MOST: Span = Span::from_secs(4 * 60);
 /// How often the queue looks at the cluster while a command is under way.
 const OBSERVE_EVERY: Span = Span::from_secs(10);
 
@@ -36,6 +35,14 @@ impl World {
         policy(name)
     }
 
+    /// From one thought about consolidation to the next: as the simulation says, but not before the last one has come to its end.
+    pub(super) fn pace(&self) -> Span {
+        let nodes = i64::try_from(self.state.nodes.len()).unwrap_or(i64::MAX);
+        let deciding = DECIDING_PER_NODE.as_millis().saturating_mul(nodes);
+        let deciding = Span::from_millis(deciding).min(DECIDING_MOST);
+        deciding.max(self.state.setup.simulation.consolidate_every)
+    }
+
     /// Decides which nodes go, if anything has changed or a time has come.
     pub(super) fn consolidate(&mut self) {
         let now = self.state.now;
@@ -50,10 +57,11 @@ impl World {
             return;
         };
         self.state.changed = false;
-        let snapshot = self.cluster_snapshot(|_| true);
+        let snapshot = self.whole_cluster();
         let answer = consolidate(&snapshot, &*policy);
         self.state.next_consolidation = answer.next_look;
         if answer.commands.is_empty() {
+            self.keep_shown(snapshot);
             return;
         }
         let mut commands = answer.commands;
@@ -84,7 +92,9 @@ impl World {
         self.state
             .commands
             .handle(QueueInput::Submit(commands), now);
-        self.observe_commands();
+        self.find_aliases();
+        self.show_queue(&snapshot);
+        self.keep_shown(snapshot);
     }
 
     /// The name of a node that a snapshot calls `node-<number>`.
@@ -93,15 +103,48 @@ impl World {
         node.map_or_else(|| Name::from(name), |node| Name::clone(&node.name))
     }
 
-    /// Lets the queue look at the cluster, and carries out what it asks for.
+    /// Lets the queue look at what its commands are about.
     pub(super) fn observe_commands(&mut self) {
+        self.find_aliases();
+        let snapshot = self.part_of_cluster(&self.involved());
+        self.show_queue(&snapshot);
+    }
+
+    /// What the queue has to see: nodes that commands remove, fill or launch, and tainted ones; all while a command waits to be
+    /// started, for budgets count every node. Of the nodes that are filled it needs the pods only where PDBs count them.
+    fn involved(&self) -> Involved {
+        let commands = &self.state.commands;
+        let mut involved = Involved {
+            all: commands.is_waiting(),
+            ..Involved::default()
+        };
+        let budgets = !self.derived.base.pod_disruption_budgets.is_empty();
+        for (_, command) in commands.commands() {
+            let removed = command.candidates.iter().map(|c| &c.node);
+            let moves = command.moves.iter().flat_map(|one| [&one.from, &one.to]);
+            let with_pods = removed.chain(moves).filter_map(|name| number_in(name));
+            involved.with_pods.extend(with_pods);
+            let places = command.existing_nodes.iter().map(|place| &place.node);
+            let places = places.filter_map(|name| number_in(name));
+            if budgets {
+                involved.with_pods.extend(places);
+            } else {
+                involved.without.extend(places);
+            }
+        }
+        let aliases = self.state.aliases.values().filter_map(|alias| alias.node);
+        involved.with_pods.extend(aliases);
+        let tainted = self.state.nodes.iter().filter(|(_, node)| node.tainted);
+        involved.with_pods.extend(tainted.map(|(id, _)| *id));
+        involved
+    }
+
+    /// Shows the queue the cluster, and carries out what it asks for.
+    fn show_queue(&mut self, snapshot: &Snapshot) {
         let now = self.state.now;
         self.state.observing = false;
-        self.find_aliases();
-        let involved = |id: NodeId| self.state.commands.is_involved(&format!("node-{id}"));
-        let snapshot = self.cluster_snapshot(involved);
         let input = QueueInput::Observed {
-            snapshot: &snapshot,
+            snapshot,
             as_of: now,
         };
         self.state.commands.handle(input, now);
@@ -123,7 +166,7 @@ impl World {
         if self.state.commands.is_idle() {
             self.state.aliases.clear();
         } else if !std::mem::replace(&mut self.state.observing, true) {
-            self.at(now.plus(OBSERVE_EVERY), super::state::Due::Observe);
+            self.at(now.plus(OBSERVE_EVERY), Due::Observe);
         }
     }
 
@@ -179,11 +222,13 @@ impl World {
     }
 
     fn set_taint(&mut self, node: &str, tainted: bool) {
-        if let Some(node) = number_in(node).and_then(|id| self.state.nodes.get_mut(&id)) {
+        let Some(id) = number_in(node) else { return };
+        if let Some(node) = self.state.nodes.get_mut(&id) {
             node.tainted = tainted;
         }
+        self.shown.forget(id);
         if !tainted {
-            self.freed();
+            self.freed(id);
         }
     }
 
@@ -211,117 +256,5 @@ impl World {
                 .find(|node| !node.is_leaving() && node.pods.contains(first));
             alias.node = node.map(|node| node.id.number());
         }
-    }
-
-    /// The cluster as the disruption floor sees it: all nodes of the machine, and the pods on those that `with_pods` names.
-    pub(super) fn cluster_snapshot(&self, with_pods: impl Fn(NodeId) -> bool) -> Snapshot {
-        let mut snapshot = self.derived.base.clone();
-        snapshot.options.now = Some(self.state.now);
-        let names: std::collections::BTreeMap<NodeId, &Name> = self
-            .state
-            .aliases
-            .iter()
-            .filter_map(|(name, alias)| Some((alias.node?, name)))
-            .collect();
-        for node in self.state.machine.nodes() {
-            let id = node.id.number();
-            let Some(shape) = self.shape_of(id).and_then(|at| self.derived.shapes.get(at)) else {
-                continue;
-            };
-            let (mut model, mut claim) = self.model_node(id, shape);
-            if let Some(name) = names.get(&id) {
-                claim.name = Name::clone(name);
-            }
-            if node.is_leaving() {
-                claim.deleted = Some(self.state.now);
-            }
-            let there = self.state.nodes.get(&id);
-            let ready = there.is_some_and(|there| there.ready) && node.phase >= Phase::Initialized;
-            if let Some(there) = there {
-                claim.created = Some(there.created);
-                model.created = Some(there.created);
-                claim.last_pod_event = Some(there.last_pod_event);
-                claim
-                    .conditions
-                    .retain(|condition| &*condition.kind != "Consolidatable");
-                for condition in &mut claim.conditions {
-                    condition.last_transition = Some(there.initialized);
-                }
-                if there.tainted || there.draining {
-                    let taint = Taint::new(DISRUPTED_TAINT, "", TaintEffect::NoSchedule);
-                    model.taints.push(taint);
-                    let disrupted = Condition {
-                        kind: Name::from("DisruptionReason"),
-                        status: Name::from("True"),
-                        ..Condition::default()
-                    };
-                    claim.conditions.push(disrupted);
-                }
-                if !there.healthy {
-                    model.labels.set(
-                        crate::view::nodes::HEALTH_STATUS,
-                        "UnschedulablePendingReplacement",
-                    );
-                }
-            }
-            if !ready {
-                for labels in [&mut model.labels, &mut claim.labels] {
-                    labels.set(label::INITIALIZED, "false");
-                    labels.set(label::REGISTERED, "false");
-                }
-                claim
-                    .conditions
-                    .retain(|condition| &*condition.kind == "Launched");
-            }
-            match there {
-                Some(there) => {
-                    snapshot.nodes.push(model);
-                    if with_pods(id) {
-                        let pods = there.pods.iter().filter_map(|pod| self.model_pod(*pod));
-                        snapshot.pods.extend(pods);
-                    }
-                }
-                None => {
-                    claim.node_name = None;
-                    // What is on its way has its pods coming: nothing else may be planned there.
-                    if !node.pods.is_empty() {
-                        let free = self.left_on_its_way(id, shape);
-                        claim.allocatable = self.derived.quantities(&free);
-                    }
-                }
-            }
-            snapshot.node_claims.push(claim);
-        }
-        snapshot
-    }
-
-    /// What a node on its way has left beside the pods that it was bought for, DaemonSets not yet taken off.
-    fn left_on_its_way(&self, id: NodeId, shape: &super::setup::Shape) -> Vec<i64> {
-        let mut free = shape.total.clone();
-        let node = self.state.machine.node(MachineNode(id));
-        for pod in node
-            .iter()
-            .flat_map(|node| &node.pods)
-            .filter_map(|key| Self::pod_of_key(key))
-        {
-            let Some(pod) = self
-                .state
-                .pods
-                .get(&pod)
-                .filter(|pod| pod.stage == Stage::Pending)
-            else {
-                continue;
-            };
-            let asks = self
-                .derived
-                .kinds
-                .get(pod.kind)
-                .map(|kind| kind.asks.as_slice())
-                .unwrap_or_default();
-            for (free, asks) in free.iter_mut().zip(asks) {
-                *free -= asks;
-            }
-        }
-        free
     }
 }

@@ -25,6 +25,7 @@ mod autoscale;
 mod binder;
 pub mod conserve;
 mod consolidate;
+mod derived;
 mod histogram;
 mod jobs;
 mod plan;
@@ -35,18 +36,22 @@ mod record;
 mod report;
 pub mod result;
 mod setup;
+mod shown;
 mod state;
+mod there;
 pub mod trace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use self::conserve::Fact;
+use self::derived::Derived;
 use self::record::Record;
 use self::result::SimResult;
-use self::setup::{Derived, groups};
+use self::setup::groups;
 pub use self::setup::{Setup, SetupError};
+use self::shown::Shown;
 use self::state::{
     Alias, Billed, Due, Job, Members, Node, NodeId, Pod, Scaler, ServiceState, Table,
 };
@@ -56,6 +61,7 @@ use crate::disruption::queue::{Queue as CommandQueue, Settings};
 use crate::model::resources::Name;
 use crate::provisioning::Machine;
 use crate::provisioning::config::Config;
+use crate::provisioning::ledger::Totals as Spent;
 use crate::sim::exact::pairs;
 use crate::sim::hyperpod::{Fake, Weather};
 
@@ -74,6 +80,10 @@ const LOOK_EVERY: Span = Span::from_secs(60);
 pub struct World {
     state: State,
     derived: Derived,
+    /// What consolidation was shown, as far as it is still so.
+    shown: Shown,
+    /// Nodes that have got room within this event.
+    freed: BTreeSet<NodeId>,
     /// What happened since it was last taken, where somebody wants to know.
     facts: Option<Vec<Fact>>,
 }
@@ -122,6 +132,9 @@ struct State {
     /// Pods that the machine handed back and that are no more.
     unwanted: Vec<Name>,
     storm_rng: Rng,
+    /// What nodes had cost before the run began.
+    #[serde(default)]
+    before: Spent,
     record: Record,
 }
 
@@ -132,7 +145,14 @@ impl World {
         let derived = Derived::new(&setup);
         let (start, seed) = (setup.start, setup.seed);
         let rng = Rng::new(seed);
-        let mut fake = Fake::new(seed, groups(&setup.snapshot), weather(&setup), start);
+        let origin = Self::origin(&setup.there, start);
+        let weather = weather(&setup);
+        let now = if origin < start {
+            calm()
+        } else {
+            weather.clone()
+        };
+        let mut fake = Fake::new(seed, groups(&setup.snapshot), now, origin);
         fake.forget();
         for shape in &derived.shapes {
             fake.set_price(&shape.instance_type, shape.capacity_type, shape.price);
@@ -142,17 +162,17 @@ impl World {
         }
         let simulation = &setup.simulation;
         let kinds = derived.kinds.iter().map(|_| Members::default()).collect();
-        let record = Record::new(start, simulation.duration);
-        let machine = Machine::new(rng.split(1).next_u64(), Config::of(&setup.snapshot), start);
+        let record = Record::new(origin, simulation.duration);
+        let machine = Machine::new(rng.split(1).next_u64(), Config::of(&setup.snapshot), origin);
         let mut world = Self {
             state: State {
-                now: start,
+                now: origin,
                 ended: false,
                 sequence: 0,
                 agenda: BTreeMap::new(),
                 machine,
                 fake,
-                commands: CommandQueue::new(start, Settings::default()),
+                commands: CommandQueue::new(origin, Settings::default()),
                 machine_wake: None,
                 next_pod: 0,
                 pods: BTreeMap::new(),
@@ -175,12 +195,16 @@ impl World {
                 observing: false,
                 unwanted: Vec::new(),
                 storm_rng: rng.split(2),
+                before: Spent::default(),
                 record,
                 setup,
             },
             derived,
+            shown: Shown::default(),
+            freed: BTreeSet::new(),
             facts: None,
         };
+        world.take_over(weather);
         world.begin();
         world
     }
@@ -285,8 +309,7 @@ impl World {
             }
             Due::Consolidate => {
                 self.consolidate();
-                let every = self.state.setup.simulation.consolidate_every;
-                self.at(self.state.now.plus(every), Due::Consolidate);
+                self.at(self.state.now.plus(self.pace()), Due::Consolidate);
             }
             Due::Observe => self.observe_commands(),
             Due::Storm(at) => self.storm(at),
@@ -358,20 +381,17 @@ impl World {
         Ok(Self {
             state,
             derived,
+            shown: Shown::default(),
+            freed: BTreeSet::new(),
             facts: None,
         })
     }
 
     /// From now on everything that happens is written down for [`take_facts`](Self::take_facts), the pods that a world begins with
-    /// included if it has not taken a step yet.
+    /// nodes and pods that a world begins with included if it has not taken a step yet.
     pub fn tell_facts(&mut self) {
         let fresh = self.state.record.world_events == 0;
-        let begun = self.state.pods.iter().filter(|_| fresh);
-        let begun = begun.map(|(id, pod)| Fact::PodCreated {
-            pod: *id,
-            kind: pod.kind,
-        });
-        self.facts = Some(begun.collect());
+        self.facts = Some(if fresh { self.begun() } else { Vec::new() });
     }
 
     /// What happened since the last call, in order; empty without [`tell_facts`](Self::tell_facts).
@@ -383,6 +403,17 @@ impl World {
         if let Some(facts) = &mut self.facts {
             facts.push(fact());
         }
+    }
+}
+
+/// Weather in which nodes come at once and nothing happens to them.
+fn calm() -> Weather {
+    Weather {
+        launch: Span::ZERO,
+        script: Span::ZERO,
+        join: Span::ZERO,
+        initialize: Span::ZERO,
+        ..Weather::default()
     }
 }
 

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::World;
-use super::setup::{GPUS, Kind, Shape};
+use super::derived::{GPUS, Kind, Shape};
+use super::shown::Involved;
 use super::state::{Cover, NodeId, PodId, Stage};
 use crate::base::time::Span;
 use crate::model::cluster::Snapshot;
@@ -466,7 +467,11 @@ impl World {
             .get(kind)
             .map(|m| m.pending.iter().copied().collect())
             .unwrap_or_default();
-        let mut snapshot = self.cluster_snapshot(|_| true);
+        let mut snapshot = self.part_of_cluster(&Involved {
+            with_pods: self.state.nodes.keys().copied().collect(),
+            all: true,
+            ..Involved::default()
+        });
         snapshot.node_pools.clear();
         snapshot.nodes.retain(|node| {
             let id = number_in(&node.name);

@@ -21,9 +21,12 @@ impl World {
                 w.kind == service.kind && w.namespace == service.namespace && w.name == service.name
             });
             let desired = workload.map_or(0, |workload| workload.replicas);
-            let queue = service
-                .replica
-                .map(|model| Queue::new(model, service.queue_limit, slo, self.state.now));
+            let ready = self.state.kinds.get(at).map_or(0, |kind| kind.ready);
+            let queue = service.replica.map(|model| {
+                let mut queue = Queue::new(model, service.queue_limit, slo, self.state.now);
+                queue.set_ready(ready, self.state.now, &mut self.state.record.delays);
+                queue
+            });
             self.state.services.push(ServiceState {
                 desired,
                 queue,
@@ -56,7 +59,7 @@ impl World {
             return;
         };
         let trace = match &load.source {
-            LoadSource::Trace(name) => setup.traces.get(name),
+            LoadSource::Trace(name) => setup.traces.get(name).map(AsRef::as_ref),
             LoadSource::Generate(_) | LoadSource::Points(_) => None,
         };
         let Some(service) = self.state.services.get_mut(at) else {
@@ -221,7 +224,7 @@ impl World {
         };
         let ready = if has_image { now } else { now.plus(pull) };
         self.at(ready.plus(startup), Due::Ready(id));
-        self.state.changed = true;
+        self.shown.forget(node_id);
         self.say(|| Fact::PodBound {
             pod: id,
             node: node_id,
@@ -229,7 +232,7 @@ impl World {
     }
 
     /// Takes a pod's room on a node, or with `times` -1 gives it back.
-    fn occupy(&mut self, node_id: NodeId, kind: usize, times: i64) {
+    pub(super) fn occupy(&mut self, node_id: NodeId, kind: usize, times: i64) {
         let (Some(node), Some(kind)) = (
             self.state.nodes.get_mut(&node_id),
             self.derived.kinds.get(kind),
@@ -239,14 +242,7 @@ impl World {
         let Some(shape) = self.derived.shapes.get(node.shape) else {
             return;
         };
-        let gpu_dims: Vec<usize> = self
-            .derived
-            .dims
-            .iter()
-            .enumerate()
-            .filter(|(_, name)| super::setup::GPUS.contains(&&***name))
-            .map(|(at, _)| at)
-            .collect();
+        let gpu_dims = &self.derived.gpu_dims;
         let free_gpus =
             |free: &[i64]| -> i64 { gpu_dims.iter().filter_map(|at| free.get(*at)).sum() };
         let stranded = |free: i64| if free < shape.gpus { free } else { 0 };
@@ -274,14 +270,8 @@ impl World {
             .shapes
             .get(node.shape)
             .map_or(0, |shape| shape.gpus);
-        let free: i64 = self
-            .derived
-            .dims
-            .iter()
-            .zip(&node.free)
-            .filter(|(name, _)| super::setup::GPUS.contains(&&***name))
-            .map(|(_, free)| *free)
-            .sum();
+        let dims = self.derived.gpu_dims.iter();
+        let free: i64 = dims.filter_map(|at| node.free.get(*at)).sum();
         let levels = &mut self.state.record.levels;
         levels.gpus_free += free * times;
         levels.gpus_stranded += if free < gpus { free * times } else { 0 };
@@ -299,8 +289,11 @@ impl World {
         };
         pod.stage = Stage::Ready;
         pod.since = now;
-        let (kind, job) = (pod.kind, pod.job);
+        let (kind, job, node) = (pod.kind, pod.job, pod.node);
         self.say(|| Fact::PodReady { pod: id });
+        if let Some(node) = node {
+            self.shown.forget(node);
+        }
         self.change_ready(kind, 1);
         if let Some(job) = job {
             self.job_progresses(job);
@@ -341,6 +334,9 @@ impl World {
         pod.stage = Stage::Ending;
         pod.since = now;
         self.say(|| Fact::PodDeleted { pod: id });
+        if let Some(node) = node {
+            self.shown.forget(node);
+        }
         if let Some(members) = self.state.kinds.get_mut(kind) {
             members.live.remove(&id);
             members.pending.remove(&id);
@@ -391,7 +387,8 @@ impl World {
                 node.pods.remove(&id);
                 node.last_pod_event = self.state.now;
             }
-            self.freed();
+            self.shown.forget(node_id);
+            self.freed(node_id);
         }
         self.state.pods.remove(&id);
         self.say(|| Fact::PodGone { pod: id });
@@ -400,12 +397,10 @@ impl World {
         }
     }
 
-    /// Something has become free: every waiting pod may have a chance.
-    pub(super) fn freed(&mut self) {
+    /// A node may take pods that it could not: waiting pods have a chance there.
+    pub(super) fn freed(&mut self, node: NodeId) {
         self.state.changed = true;
-        for members in &mut self.state.kinds {
-            members.dirty |= !members.pending.is_empty();
-        }
+        self.freed.insert(node);
     }
 
     /// A pod loses its place; whoever owns it makes another one.
@@ -430,7 +425,8 @@ impl World {
             .event(self.state.now, "Evicted", format!("Pod {key}"), why);
         match job {
             Some(job) => self.job_interrupted(job, id),
-            None => self.fill(kind),
+            None if self.state.services.len() > kind => self.fill(kind),
+            None => self.come_back(kind),
         }
     }
 }

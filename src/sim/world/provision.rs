@@ -264,7 +264,8 @@ impl World {
                         format!("{health:?}"),
                     );
                 }
-                self.freed();
+                self.shown.forget(id);
+                self.freed(id);
             }
             KubeChange::Interrupted => {
                 self.state.record.reclaims += 1;
@@ -321,6 +322,7 @@ impl World {
             },
         );
         let room = shape.room.clone();
+        self.shown.forget(id);
         self.say(|| Fact::NodeJoined { node: id, room });
     }
 
@@ -354,7 +356,8 @@ impl World {
         self.state
             .record
             .event(now, "NodeReady", format!("Node {name}"), message);
-        self.freed();
+        self.shown.forget(id);
+        self.freed(id);
         self.bind();
         // What it was bought for and does not run on it is planned anew.
         let node = self
@@ -407,6 +410,7 @@ impl World {
             self.evict(pod, true, "its node is gone");
         }
         self.state.nodes.remove(&id);
+        self.shown.forget(id);
         self.state.by_instance.remove(&instance);
         self.say(|| Fact::NodeGone { node: id });
         self.uncover_where(|cover| matches!(cover, Cover::Nominated(node, _) if node == id));
@@ -433,6 +437,7 @@ impl World {
             return;
         };
         let first = !std::mem::replace(&mut node.draining, true);
+        self.shown.forget(id);
         let name = Name::clone(&node.name);
         let pods: Vec<PodId> = node.pods.iter().copied().collect();
         if first {

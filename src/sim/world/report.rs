@@ -12,6 +12,7 @@ use super::{MOST_PACKED_NODES, MOST_POINTS, World};
 use crate::base::time::Timestamp;
 use crate::model::price::Price;
 use crate::model::resources::Name;
+use crate::provisioning::ledger::Amount;
 
 const HOUR: f64 = 3_600_000.0;
 
@@ -268,8 +269,13 @@ impl World {
     fn totals(&self) -> Totals {
         let (state, record) = (&self.state, &self.state.record);
         let ledger = state.machine.ledger().totals(state.now);
-        let dollars = |amounts: &BTreeMap<Name, crate::provisioning::ledger::Amount>| -> BTreeMap<Name, Price> {
-            amounts.iter().map(|(name, amount)| (Name::clone(name), amount.dollars())).collect()
+        let before = &state.before;
+        let dollars = |amounts: &BTreeMap<Name, Amount>, before: &BTreeMap<Name, Amount>| {
+            let since = |(name, amount): (&Name, &Amount)| {
+                let before = before.get(name).copied().unwrap_or_default();
+                (Name::clone(name), amount.less(before).dollars())
+            };
+            amounts.iter().map(since).collect::<BTreeMap<Name, Price>>()
         };
         let queues = || {
             state
@@ -283,9 +289,9 @@ impl World {
         let in_time = sum(|queue| queue.in_time);
         let sums = &record.sums;
         Totals {
-            cost: ledger.total.dollars(),
-            cost_by_group: dollars(&ledger.groups),
-            cost_by_workload: dollars(&ledger.workloads),
+            cost: ledger.total.less(before.total).dollars(),
+            cost_by_group: dollars(&ledger.groups, &before.groups),
+            cost_by_workload: dollars(&ledger.workloads, &before.workloads),
             node_hours: real(sums.nodes) / HOUR,
             gpu_hours: real(sums.gpus) / HOUR,
             pods_created: record.created,

@@ -293,7 +293,7 @@ fn moment(text: &str) -> Option<i64> {
     clippy::cast_precision_loss,
     reason = "milliseconds of a simulation are far below 2^53"
 )]
-pub(super) fn real(number: i64) -> f64 {
+pub(in crate::sim) fn real(number: i64) -> f64 {
     number as f64
 }
 

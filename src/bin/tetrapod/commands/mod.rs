@@ -10,6 +10,8 @@ pub(crate) mod rehearse;
 pub(crate) mod report;
 pub(crate) mod scale;
 pub(crate) mod simulate;
+pub(crate) mod sweep;
+pub(crate) mod sweep_manifest;
 
 use std::process::ExitCode;
 

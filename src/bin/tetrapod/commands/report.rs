@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tetrapod::report::page;
 use tetrapod::sim::world::result::SimResult;
 
-use crate::args::ReportArgs;
+use crate::args::{ReportArgs, ReportCommand};
 use crate::output::{Fatal, print};
 
 /// What `simulate --output json` prints.
@@ -18,6 +18,9 @@ struct Results {
 
 /// Reads results and writes the page that tells of all their runs.
 pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode, Fatal> {
+    if let Some(ReportCommand::Merge(args)) = &args.command {
+        return super::sweep::merged(args);
+    }
     let mut runs = Vec::new();
     for path in &args.results {
         let fault = |error: &dyn std::fmt::Display| {

@@ -5,30 +5,27 @@
     reason = "the command opens files; the library reads streams"
 )]
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
 use tetrapod::base::time::Span;
 use tetrapod::model::cluster::Snapshot;
-use tetrapod::model::resources::Name;
-use tetrapod::model::simulation::{LoadSource, SimPolicy, Simulation};
+use tetrapod::model::simulation::{SimPolicy, Simulation};
+use tetrapod::model::sweep::SweepTrace;
 use tetrapod::report::page;
+use tetrapod::sim::sweep::Load;
 use tetrapod::sim::world::conserve::{Observer, check};
 use tetrapod::sim::world::result::SimResult;
-use tetrapod::sim::world::trace::{Trace, parse_jobs};
 use tetrapod::sim::world::{Setup, World};
 
-use crate::args::{Format, InputArgs, SimulateArgs};
-use crate::input;
+use super::sweep;
+use crate::args::{Format, SimulateArgs};
 use crate::output::{Fatal, print, print_json};
+use crate::scenario::{self, at};
 use crate::text::simulate::render;
-
-/// A trace of this size is refused.
-const MOST_BYTES: u64 = 512 << 20;
 
 /// The JSON result.
 #[derive(Debug, Serialize)]
@@ -36,15 +33,11 @@ struct Report<'a> {
     runs: &'a [SimResult],
 }
 
-/// What there is to simulate, with all that it refers to.
-pub(crate) struct Scenario {
-    pub(crate) snapshot: Snapshot,
-    pub(crate) simulation: Simulation,
-    pub(crate) traces: BTreeMap<Name, Trace>,
-}
-
 /// Runs the simulation of the input under each of its policies.
 pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Fatal> {
+    if let Some(file) = &args.sweep {
+        return sweep::run(file, args);
+    }
     let mut worlds = Vec::new();
     if let Some(path) = &args.resume {
         let saved = fs::read(path).map_err(|error| at(path, &error))?;
@@ -52,9 +45,10 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Fatal> {
             .map_err(|error| at(path, &format!("{error}; accepted: what --save wrote")))?;
         worlds.push(world);
     } else {
-        let scenario = load(&args.inputs, args.skip_invalid, args.quiet)?;
-        for policy in policies(&scenario.simulation, &args.policy)? {
-            worlds.push(world(&scenario, &policy, args.seed)?);
+        let scenario = scenario::load(&args.inputs, args.skip_invalid, args.quiet)?;
+        let load = scenario.read(&SweepTrace::default(), Path::new(""))?;
+        for policy in policies(&load.simulation, &args.policy)? {
+            worlds.push(world(&scenario.snapshot, &load, &policy, args.seed)?);
         }
     }
     let mut runs = Vec::new();
@@ -70,6 +64,10 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Fatal> {
     if let Some(path) = &args.report {
         fs::write(path, page(&runs)).map_err(|error| at(path, &error))?;
     }
+    if let Some(path) = &args.result {
+        let text = serde_json::to_vec_pretty(&Report { runs: &runs })?;
+        fs::write(path, text).map_err(|error| at(path, &error))?;
+    }
     match args.output.output {
         Format::Json => print_json(&Report { runs: &runs })?,
         Format::Text => print(&render(&runs))?,
@@ -78,16 +76,10 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Fatal> {
 }
 
 /// The world of one policy before its first event.
-pub(crate) fn world(scenario: &Scenario, policy: &SimPolicy, seed: u64) -> Result<World, Fatal> {
-    let traces = scenario.traces.clone();
-    let setup = Setup::new(
-        &scenario.snapshot,
-        &scenario.simulation,
-        policy,
-        traces,
-        seed,
-    )
-    .map_err(|error| Fatal::Message(error.to_string()))?;
+fn world(snapshot: &Snapshot, load: &Load, policy: &SimPolicy, seed: u64) -> Result<World, Fatal> {
+    let traces = load.traces.clone();
+    let setup = Setup::new(snapshot, &load.simulation, policy, traces, seed)
+        .map_err(|error| Fatal::Message(error.to_string()))?;
     Ok(World::new(setup))
 }
 
@@ -117,52 +109,8 @@ fn one(mut world: World, args: &SimulateArgs) -> Result<SimResult, Fatal> {
     }
 }
 
-/// Reads the input and what its Simulation refers to.
-pub(crate) fn load(inputs: &[PathBuf], skip_invalid: bool, quiet: bool) -> Result<Scenario, Fatal> {
-    let loaded = input::load(&InputArgs {
-        inputs: inputs.to_vec(),
-        now: None,
-        skip_invalid,
-        quiet,
-    })?;
-    let mut simulations = loaded.input.simulations;
-    let simulation = simulations.pop();
-    let Some(mut simulation) = simulation.filter(|_| simulations.is_empty()) else {
-        return Err(Fatal::Message(format!(
-            "the input has {} Simulation documents (tetrapod/v1alpha1); accepted: one",
-            simulations.len()
-        )));
-    };
-    let folder = Path::new(&*simulation.source)
-        .parent()
-        .unwrap_or_else(|| Path::new(""))
-        .to_path_buf();
-    let mut traces = BTreeMap::new();
-    for service in &simulation.services {
-        if let Some(LoadSource::Trace(name)) = service.load.as_ref().map(|load| &load.source) {
-            let text = read(&folder, name)?;
-            let trace =
-                Trace::parse(name, &text).map_err(|error| Fatal::Message(error.to_string()))?;
-            traces.insert(Name::clone(name), trace);
-        }
-    }
-    for stream in &mut simulation.jobs {
-        if let Some(name) = stream.trace.take() {
-            let text = read(&folder, &name)?;
-            let jobs =
-                parse_jobs(&name, &text).map_err(|error| Fatal::Message(error.to_string()))?;
-            stream.arrivals.extend(jobs);
-        }
-    }
-    Ok(Scenario {
-        snapshot: loaded.input.snapshot,
-        simulation,
-        traces,
-    })
-}
-
 /// The policies called `names`, all when none is named.
-pub(crate) fn policies(simulation: &Simulation, names: &[String]) -> Result<Vec<SimPolicy>, Fatal> {
+fn policies(simulation: &Simulation, names: &[String]) -> Result<Vec<SimPolicy>, Fatal> {
     let mut all = simulation.policies.clone();
     if all.is_empty() {
         all.push(SimPolicy::new("as-it-is"));
@@ -176,24 +124,6 @@ pub(crate) fn policies(simulation: &Simulation, names: &[String]) -> Result<Vec<
     }
     all.retain(|policy| names.is_empty() || names.iter().any(|name| **name == *policy.name));
     Ok(all)
-}
-
-fn read(folder: &Path, name: &str) -> Result<String, Fatal> {
-    let path = folder.join(name);
-    let size = fs::metadata(&path)
-        .map_err(|error| at(&path, &error))?
-        .len();
-    if size > MOST_BYTES {
-        return Err(at(
-            &path,
-            &format!("{size} bytes; accepted: up to {MOST_BYTES}"),
-        ));
-    }
-    fs::read_to_string(&path).map_err(|error| at(&path, &error))
-}
-
-fn at(path: &Path, error: &dyn std::fmt::Display) -> Fatal {
-    Fatal::Message(format!("{}: {error}", path.display()))
 }
 
 fn write(

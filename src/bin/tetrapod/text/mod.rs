@@ -9,6 +9,7 @@ pub(crate) mod preflight;
 pub(crate) mod reason;
 pub(crate) mod scale;
 pub(crate) mod simulate;
+pub(crate) mod sweep;
 pub(crate) mod verdict;
 
 /// How wide prose may run. Tables are as wide as their cells.
