@@ -102,12 +102,17 @@ fn at_once(cluster: &Cluster<'_>, economic: &Economic<'_, '_>, plan: Vec<Command
     let further = economic.straight_to(&at_rest).filter(|_| goes_on);
     let ours = further.unwrap_or(plan);
     let reached = price(&apply(cluster.snapshot, &ours));
-    let theirs = their_way(cluster)
-        .map(|(_, _, end)| to_rest(end))
-        .filter(|end| price(end) <= reached)
-        .and_then(|end| economic.straight_to(&end));
-    match theirs {
+    let Some((first, _, end)) = their_way(cluster) else {
+        return ours;
+    };
+    let end = to_rest(end);
+    if price(&end) > reached {
+        return ours;
+    }
+    match economic.straight_to(&end) {
         Some(theirs) if cost(&theirs) < cost(&ours) => theirs,
+        // Where their end cannot be reached at once, it is reached step by step.
+        None if price(&end) < reached => vec![first],
         _ => ours,
     }
 }
