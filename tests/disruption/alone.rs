@@ -25,14 +25,11 @@ fn budget(snapshot: &mut Snapshot, nodes: &str, reason: Option<&str>) {
 }
 
 /// Every command is valid without the others (W-16).
-fn each_alone(snapshot: &Snapshot, policy: &dyn Policy, name: &str) -> bool {
-    commands(snapshot, policy).iter().all(|command| {
-        let verdict = verify_commands(snapshot, std::slice::from_ref(command));
-        if !verdict.valid {
-            eprintln!("{name}: {:#?}", verdict.findings);
-        }
-        verdict.valid
-    })
+fn assert_each_alone(snapshot: &Snapshot, policy: &dyn Policy, name: &str) {
+    for command in commands(snapshot, policy) {
+        let verdict = verify_commands(snapshot, &[command]);
+        assert!(verdict.valid, "{name}: {:#?}", verdict.findings);
+    }
 }
 
 /// D-38: what a node uses of a limit is given back with it. A command that buys what only another one's nodes give back is
@@ -54,7 +51,7 @@ fn a_command_keeps_limits_without_the_others() {
         30_000,
         "two small nodes, one in each zone"
     );
-    assert!(each_alone(&snapshot, &EconomicPolicy, "limit"));
+    assert_each_alone(&snapshot, &EconomicPolicy, "limit");
 }
 
 /// D-55, M-6: what is bought could be of as many types as the pool asks for, each of them cheaper than what goes.
@@ -185,7 +182,7 @@ fn small_clusters_end_no_dearer_than_karpenter_whatever_the_budgets() {
         }
         for seed in 0..6 {
             let snapshot = varied(&case.snapshot, &mut Rng::new(seed));
-            assert!(each_alone(&snapshot, &EconomicPolicy, &case.name));
+            assert_each_alone(&snapshot, &EconomicPolicy, &case.name);
             let (ours, end) = converge(&snapshot, &EconomicPolicy);
             let (theirs, _) = converge(&snapshot, &KarpenterPolicy::new(Version::V113));
             assert!(ours.settled && commands(&end, &EconomicPolicy).is_empty());
@@ -224,11 +221,7 @@ fn commands_for_arbitrary_clusters_are_valid_and_end() {
             }
             let verdict = verify_commands(&current, &plan);
             assert!(verdict.valid, "seed {seed}: {:#?}", verdict.findings);
-            assert!(each_alone(
-                &current,
-                &EconomicPolicy,
-                &format!("seed {seed}")
-            ));
+            assert_each_alone(&current, &EconomicPolicy, &format!("seed {seed}"));
             planned += 1;
             current = apply(&current, &plan);
         }
