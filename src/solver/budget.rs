@@ -61,6 +61,8 @@ impl Budget {
     pub(super) fn in_proportion(self, work: u64, size: Size) -> Self {
         let most = if size.ruled {
             work / RULED_PARTS
+        } else if size.pods <= size.classes as u64 * FEW_ALIKE {
+            work.saturating_mul(VARIED_TIMES)
         } else {
             work.saturating_mul(TIMES)
         };
@@ -83,6 +85,9 @@ impl Budget {
 
 /// How many times the work of a fast search each kind of improvement may take.
 const TIMES: u64 = 2;
+/// The same where hardly any pods are alike, at most this many of each class: there is most to gain by search.
+const VARIED_TIMES: u64 = 8;
+const FEW_ALIKE: u64 = 4;
 /// Which part of it where a problem is about rules over host names.
 const RULED_PARTS: u64 = 2;
 /// What each may take in any case.
