@@ -69,6 +69,15 @@ impl<I: Ix, T> IxVec<I, T> {
         Self::default()
     }
 
+    /// An empty vector with room for `capacity` items.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            items: Vec::with_capacity(capacity),
+            tag: PhantomData,
+        }
+    }
+
     /// `len` copies of `value`.
     #[must_use]
     pub fn filled(len: usize, value: T) -> Self

@@ -171,7 +171,7 @@ impl Explainer<'_, '_> {
                     .iter()
                     .filter_map(|at| facts.shapes[*pool][*at].labels.as_ref().ok())
                 {
-                    match (labels.fixed.get(key), labels.open.get(key)) {
+                    match (labels.fixed(key), labels.open.get(key)) {
                         (Some(value), _) if value.as_ref() == crate::view::pools::NEW_HOST => {
                             offered.insert("a new name".to_owned());
                         }

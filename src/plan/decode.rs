@@ -383,7 +383,7 @@ impl<'d, 'a> Decoder<'d, 'a> {
 
         let mut requests = ResourceList::new();
         for (class, count) in &group.content {
-            let mut own = self.symbols.requests[*class].clone();
+            let mut own = ResourceList::clone(&self.symbols.requests[*class]);
             for (name, quantity) in self.symbols.requests[*class].iter() {
                 // Volumes are counted as a resource here; to Kubernetes they are none.
                 if name.starts_with(attach::PREFIX) {

@@ -20,7 +20,7 @@ use crate::problem::whatif;
 use crate::scheduler::{Capacity, schedule};
 use crate::solver::whatif::Slot;
 use crate::view::pods::node_terms;
-use crate::view::pools::{NodeLabels, Pools};
+use crate::view::pools::Pools;
 
 impl Planner {
     /// Compiles the snapshot and puts the decisions back that still hold; the pods of the others are queued. O(cluster).
@@ -216,10 +216,8 @@ impl Planner {
             .min_values
             .is_empty();
         let name = in_flight_name(id);
-        let NodeLabels {
-            fixed,
-            open: undecided,
-        } = template.labels(entry).ok()?;
+        let labels = template.labels(entry).ok()?;
+        let undecided = &labels.open;
         let mut claim = NodeClaim {
             provider_id: Some(Name::from(format!("tetrapod:///{name}"))),
             node_class: Name::clone(&template.pool.node_class_ref.name),
@@ -232,8 +230,8 @@ impl Planner {
         if guarded {
             claim.allocatable = crate::model::resources::ResourceList::new();
         }
-        for (key, value) in fixed {
-            claim.labels.set(key, value);
+        for (key, value) in labels.all_fixed().iter() {
+            claim.labels.set(Name::clone(key), Name::clone(value));
         }
         let pods: Vec<&Pod> = open
             .pods

@@ -5,6 +5,8 @@
 //! largest first: the order in which pods are dealt out to domains, and the last tie-break while packing. It is made from
 //! what the pods are, so that the order of the input does not show.
 
+use std::sync::Arc;
+
 use super::SignatureId;
 use super::selectors::Selectors;
 use super::topology::rules::Rules;
@@ -22,8 +24,8 @@ use crate::view::volumes::Volumes;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ClassKey {
-    /// Requests.
-    pub requests: ResourceList,
+    /// Requests: a position in [`Grouping::requests`].
+    pub requests: usize,
     /// Selectors and tolerations.
     pub signature: SignatureId,
     /// Host ports.
@@ -50,6 +52,8 @@ pub struct Grouping {
     pub refused: Vec<(u32, Reason)>,
     /// Selectors of all classes.
     pub selectors: Selectors,
+    /// What pods ask for, each list once: what depends on it alone is found once.
+    pub requests: Vec<Arc<ResourceList>>,
 }
 
 impl Grouping {
@@ -66,6 +70,7 @@ impl Grouping {
         let mut grouping = Self::default();
         let mut kinds: FastMap<ClassKey, usize> = FastMap::default();
         let mut kind_keys: Vec<ClassKey> = Vec::new();
+        let mut lists: FastMap<Arc<ResourceList>, usize> = FastMap::default();
         let mut by_spec: FastMap<*const PodSpec, usize> = FastMap::default();
         let mut by_kind: FastMap<(usize, usize, Option<Membership>), usize> = FastMap::default();
         for (position, pod) in snapshot.pods.iter().enumerate() {
@@ -79,7 +84,7 @@ impl Grouping {
                     .detail
                     .as_deref()
                     .is_some_and(|d| !d.actuated.is_empty());
-            let address = std::sync::Arc::as_ptr(&pod.spec);
+            let address = Arc::as_ptr(&pod.spec);
             let known = by_spec.get(&address).copied().filter(|_| !own);
             let kind = match known {
                 Some(kind) => kind,
@@ -88,7 +93,11 @@ impl Grouping {
                         grouping.refused.push((position, reason));
                         continue;
                     }
-                    Ok(key) => {
+                    Ok((mut key, requests)) => {
+                        key.requests = *lists.entry(requests).or_insert_with_key(|list| {
+                            grouping.requests.push(Arc::clone(list));
+                            grouping.requests.len() - 1
+                        });
                         let kind = *kinds.entry(key).or_insert_with_key(|key| {
                             kind_keys.push(key.clone());
                             kind_keys.len() - 1
@@ -117,13 +126,13 @@ impl Grouping {
     }
 }
 
-/// What makes pods equal but for the rules between pods and their gang.
+/// What makes pods equal but for the rules between pods and their gang, and what they ask for.
 fn key_of(
     pod: &Pod,
     volumes: &Volumes<'_>,
     attach: &Attach,
     selectors: &mut Selectors,
-) -> Result<ClassKey, Reason> {
+) -> Result<(ClassKey, Arc<ResourceList>), Reason> {
     if pod.spec.uses_resource_claims() {
         let message =
             "the pod uses resource claims (dynamic resource allocation), which are not supported";
@@ -152,15 +161,16 @@ fn key_of(
             message,
         ));
     }
-    Ok(ClassKey {
-        requests,
+    let key = ClassKey {
+        requests: 0,
         signature: selectors.signature(terms, &pod.spec.tolerations),
         ports: pod.spec.host_ports(),
         priority: pod.spec.priority,
         identity: 0,
         claims: attach.kept_claims(volumes, pod),
         gang: None,
-    })
+    };
+    Ok((key, Arc::new(requests)))
 }
 
 /// A fixed order of classes that does not depend on the order of the input: by content only. Signatures are compared by
@@ -177,10 +187,16 @@ pub fn canonical_order(grouping: &Grouping, snapshot: &Snapshot) -> Vec<usize> {
     let mut order: Vec<(usize, _)> = (0..grouping.keys.len())
         .map(|class| (class, first_pod(&class)))
         .collect();
+    let mut by_size: Vec<usize> = (0..grouping.requests.len()).collect();
+    by_size.sort_by(|a, b| grouping.requests[*a].cmp(&grouping.requests[*b]));
+    let mut rank = vec![0; by_size.len()];
+    for (at, list) in by_size.into_iter().enumerate() {
+        rank[list] = at;
+    }
     order.sort_by(|(a, first_a), (b, first_b)| {
         let (ka, kb) = (&grouping.keys[*a], &grouping.keys[*b]);
-        (kb.priority, &kb.requests)
-            .cmp(&(ka.priority, &ka.requests))
+        (kb.priority, rank[kb.requests])
+            .cmp(&(ka.priority, rank[ka.requests]))
             .then_with(|| ka.ports.cmp(&kb.ports))
             .then_with(|| first_a.cmp(first_b))
     });

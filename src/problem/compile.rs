@@ -194,11 +194,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let node_rooms = nodes::room_vectors(&rows, &views.nodes, &views.node_use, &units);
     let term_options = grouping.selectors.term_options(&table);
     let mut sets = Sets::default();
-    let demands: Vec<Vec<i64>> = order
-        .iter()
-        .map(|class| units.demand(&grouping.keys[*class].requests).collect())
-        .collect();
-    let (shape_of, shapes) = shapes(&demands);
+    let (shape_of, shapes) = shapes(&grouping, &order, &units);
     let mut bases = bases(
         views,
         &mut grouping,
@@ -236,6 +232,7 @@ pub fn compile(views: &Views<'_>) -> (Problem, Symbols) {
     let keys: Vec<&ClassKey> = order.iter().map(|class| &grouping.keys[*class]).collect();
     let tables = ClassTables::new(
         &keys,
+        &grouping.requests,
         &bases,
         &ground.shapes,
         &ground.profiles,
@@ -314,10 +311,8 @@ pub(super) fn in_states(
 /// The resources that pods ask for, with units in which all quantities are whole.
 pub(super) fn units(views: &Views<'_>, grouping: &Grouping, table: &OptionTable<'_>) -> Units {
     let mut survey = Survey::default();
-    grouping
-        .keys
-        .iter()
-        .for_each(|key| survey.requests(&key.requests));
+    let asked = grouping.requests.iter();
+    asked.for_each(|list| survey.requests(list));
     table
         .rooms
         .iter()

@@ -124,7 +124,7 @@ fn domains_of(
         let value = match key {
             ZONE => Some(Name::clone(&place.zone)),
             CAPACITY_TYPE => Some(Name::from(place.capacity_type.as_str())),
-            _ => table.labels[option.pair].fixed.get(key).map(Name::clone),
+            _ => table.labels[option.pair].fixed(key).map(Name::clone),
         };
         if let Some(value) = value {
             let domain = found.entry(value).or_insert_with_key(blank);

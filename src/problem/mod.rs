@@ -436,7 +436,7 @@ pub struct Symbols {
     /// Pods that cannot be placed whatever happens, with the reason: positions in the snapshot.
     pub refused: Vec<(u32, crate::explain::reason::Reason)>,
     /// What one pod of each class asks for.
-    pub requests: IxVec<ClassId, crate::model::resources::ResourceList>,
+    pub requests: IxVec<ClassId, std::sync::Arc<crate::model::resources::ResourceList>>,
     /// What DaemonSet pods take of each room.
     pub daemons: IxVec<RoomId, crate::model::resources::ResourceList>,
     /// Which rules between pods each class has: a position in `rule_texts`.

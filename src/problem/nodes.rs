@@ -10,7 +10,7 @@ use crate::base::hash::FastMap;
 use crate::base::index::{Ix as _, IxVec};
 use crate::model::cluster::Snapshot;
 use crate::model::label::HOSTNAME;
-use crate::model::pod::{HostPort, Pod, PodSpec};
+use crate::model::pod::{HostPort, PodSpec};
 use crate::model::resources::ResourceList;
 use crate::model::taint::Taint;
 use crate::view::daemons::Daemon;
@@ -41,14 +41,18 @@ pub fn node_use(snapshot: &Snapshot, view: &[ExistingNode<'_>], daemons: &[Daemo
         ports: vec![Vec::new(); view.len()],
         node_of: NodeOf::new(snapshot.pods.len()),
     };
-    let mut known: FastMap<*const PodSpec, ResourceList> = FastMap::default();
+    // Names, like specifications, are mostly shared.
+    let mut by_address: FastMap<*const u8, Option<u32>> = FastMap::default();
+    let mut known: FastMap<*const PodSpec, (ResourceList, Vec<HostPort>)> = FastMap::default();
     let mut present: Vec<Vec<bool>> = vec![Vec::new(); view.len()];
     for (position, pod) in snapshot.pods.iter().enumerate() {
-        let Some(at) = pod
-            .node_name
-            .as_deref()
-            .and_then(|name| by_name.get(name).copied())
-        else {
+        let Some(name) = &pod.node_name else {
+            continue;
+        };
+        let found = by_address
+            .entry(name.as_ptr())
+            .or_insert_with(|| by_name.get(name.as_ref()).copied());
+        let Some(at) = *found else {
             continue;
         };
         result
@@ -58,8 +62,20 @@ pub fn node_use(snapshot: &Snapshot, view: &[ExistingNode<'_>], daemons: &[Daemo
             continue;
         }
         let at = at as usize;
-        add_requests(pod, &mut known, &mut result.used[at]);
-        result.ports[at].extend(pod.spec.host_ports());
+        // Replicas share their specification, so each is read once.
+        let (requests, ports) = known
+            .entry(std::sync::Arc::as_ptr(&pod.spec))
+            .or_insert_with(|| (pod.spec.requests(), pod.spec.host_ports()));
+        if pod
+            .detail
+            .as_deref()
+            .is_some_and(|detail| !detail.actuated.is_empty())
+        {
+            result.used[at].add(&pod.requests());
+        } else {
+            result.used[at].add(requests);
+        }
+        result.ports[at].extend_from_slice(ports);
         if pod.is_daemon() {
             let held = &mut present[at];
             held.resize(daemons.len(), false);
@@ -81,24 +97,6 @@ pub fn node_use(snapshot: &Snapshot, view: &[ExistingNode<'_>], daemons: &[Daemo
         }
     }
     result
-}
-
-fn add_requests(
-    pod: &Pod,
-    known: &mut FastMap<*const PodSpec, ResourceList>,
-    sum: &mut ResourceList,
-) {
-    if pod
-        .detail
-        .as_deref()
-        .is_some_and(|detail| !detail.actuated.is_empty())
-    {
-        sum.add(&pod.requests());
-    } else {
-        // Replicas share their specification, so each is summed once.
-        let key = std::sync::Arc::as_ptr(&pod.spec);
-        sum.add(known.entry(key).or_insert_with(|| pod.spec.requests()));
-    }
 }
 
 /// The nodes that can take pods: positions in the view.

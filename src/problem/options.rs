@@ -1,9 +1,13 @@
 //! Ways to buy a node: pools x types x offerings, with rooms, prices and stocks.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use super::stocks::Ledger;
 use super::units::{Survey, Units};
 use super::{LaunchOption, OptionId, Pair, PairId, Pool, PoolId, RoomId, StateId, Stock, StockId};
 use crate::base::bitset::BitSet;
+use crate::base::hash::FastMap;
 use crate::base::index::{Ix, IxVec};
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
@@ -16,7 +20,7 @@ use crate::model::taint::Taint;
 use crate::view::attach::Attach;
 use crate::view::daemons::{self, Daemon};
 use crate::view::nodes::ExistingNode;
-use crate::view::pools::{NodeLabels, Template};
+use crate::view::pools::{NodeLabels, Template, TypeLabels};
 
 /// The options of a problem before rooms are integers.
 #[derive(Debug)]
@@ -47,7 +51,7 @@ pub struct OptionTable<'a> {
 #[non_exhaustive]
 pub struct Room {
     /// Allocatable resources.
-    pub allocatable: ResourceList,
+    pub allocatable: Rc<ResourceList>,
     /// Requests of DaemonSet pods.
     pub daemons: ResourceList,
     /// Host ports of DaemonSet pods.
@@ -87,26 +91,23 @@ impl<'a> OptionTable<'a> {
         let ledger = Ledger::new(snapshot, templates, nodes, &mut table.stocks);
         let penalty = snapshot.options.node_penalty.as_f64();
         let per_offering = daemons::depend_on_offerings(daemons);
+        let mut known: FastMap<*const InstanceType, Rc<[Kind]>> = FastMap::default();
         for (at, template) in templates.iter().enumerate() {
-            for position in canonical_types(template.types) {
+            // Pools of one node class have the same types.
+            let kinds = known
+                .entry(template.types.as_ptr())
+                .or_insert_with(|| kinds(template.types, attach));
+            for kind in kinds.iter() {
+                let position = kind.position;
                 let instance_type = &template.types[position];
-                let Ok(labels) = template.labels(instance_type) else {
+                let Ok(labels) = template.labels_of(&kind.labels) else {
                     continue;
                 };
-                let mut allocatable = instance_type.allocatable();
-                attach.set_fresh(instance_type, &mut allocatable);
-                // S-14: a negative allocatable fits nothing, not even pods that do not ask for it.
-                if allocatable
-                    .iter()
-                    .any(|(_, quantity)| quantity.is_negative())
-                {
-                    continue;
-                }
                 let first = table.options.len();
                 let pair = PairId::new(table.pairs.len());
                 let taints = template.taints(instance_type);
                 let mut room: Option<RoomId> = None;
-                for number in canonical_offerings(&instance_type.offerings) {
+                for number in kind.offerings.iter().copied() {
                     let offering = &instance_type.offerings[number];
                     if !is_usable(offering, &snapshot.options)
                         || !template.allows_offering(instance_type, offering)
@@ -119,7 +120,7 @@ impl<'a> OptionTable<'a> {
                     if per_offering || room.is_none() {
                         let (taken, ports) = daemons::overhead(daemons, &labels, &taints, offering);
                         table.rooms.push(Room {
-                            allocatable: allocatable.clone(),
+                            allocatable: Rc::clone(&kind.allocatable),
                             daemons: taken,
                             ports,
                         });
@@ -188,8 +189,11 @@ impl<'a> OptionTable<'a> {
 
     /// Takes the rooms' quantities into account for the units.
     pub fn survey(&self, survey: &mut Survey) {
+        let mut seen: FastMap<*const ResourceList, ()> = FastMap::default();
         for room in &self.rooms {
-            survey.room(&room.allocatable);
+            if seen.insert(Rc::as_ptr(&room.allocatable), ()).is_none() {
+                survey.room(&room.allocatable);
+            }
         }
     }
 
@@ -197,16 +201,22 @@ impl<'a> OptionTable<'a> {
     #[must_use]
     pub fn room_vectors(&self, units: &Units) -> Vec<i64> {
         let mut vectors = Vec::with_capacity(self.rooms.len() * units.len());
+        let mut whole: FastMap<*const ResourceList, Vec<i64>> = FastMap::default();
         for room in &self.rooms {
-            let free: Vec<i64> = units
-                .room(&room.allocatable)
-                .zip(units.demand(&room.daemons))
-                .map(|(have, taken)| have - taken)
-                .collect();
+            let start = vectors.len();
+            let all = whole
+                .entry(Rc::as_ptr(&room.allocatable))
+                .or_insert_with(|| units.room(&room.allocatable).collect());
+            vectors.extend_from_slice(all);
+            let free = &mut vectors[start..];
+            if !room.daemons.is_empty() {
+                let taken = units.demand(&room.daemons);
+                free.iter_mut()
+                    .zip(taken)
+                    .for_each(|(have, taken)| *have -= taken);
+            }
             if free.iter().any(|amount| *amount < 0) {
-                vectors.extend(std::iter::repeat_n(-1, free.len()));
-            } else {
-                vectors.extend(free);
+                free.fill(-1);
             }
         }
         vectors
@@ -229,6 +239,37 @@ impl<'a> OptionTable<'a> {
         }
         pools
     }
+}
+
+/// A type that may be launched, whichever pool it is for.
+struct Kind {
+    /// Its position in the node class.
+    position: usize,
+    labels: Arc<TypeLabels>,
+    allocatable: Rc<ResourceList>,
+    /// Positions of its offerings in their order.
+    offerings: Vec<usize>,
+}
+
+/// The types in an order that does not depend on that of the input.
+fn kinds(types: &[InstanceType], attach: &Attach) -> Rc<[Kind]> {
+    let kind = |position: usize| {
+        let instance_type = &types[position];
+        let mut allocatable = instance_type.allocatable();
+        attach.set_fresh(instance_type, &mut allocatable);
+        // S-14: a negative allocatable fits nothing, not even pods that do not ask for it.
+        let holds = allocatable.iter().all(|(_, held)| !held.is_negative());
+        holds.then(|| Kind {
+            position,
+            labels: Arc::new(TypeLabels::new(instance_type)),
+            allocatable: Rc::new(allocatable),
+            offerings: canonical_offerings(&instance_type.offerings),
+        })
+    };
+    canonical_types(types)
+        .into_iter()
+        .filter_map(kind)
+        .collect()
 }
 
 /// Positions of the types in an order that does not depend on the order of the input.
@@ -279,7 +320,7 @@ pub fn label_of<'l>(labels: &'l NodeLabels, offering: &'l Offering, key: &str) -
     match key {
         label::ZONE => Some(&offering.zone),
         label::CAPACITY_TYPE => Some(offering.capacity_type.as_str()),
-        _ => labels.fixed.get(key).map(AsRef::as_ref),
+        _ => labels.fixed(key).map(AsRef::as_ref),
     }
 }
 

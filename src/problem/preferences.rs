@@ -24,6 +24,7 @@ use super::{ClassId, NodeId, OptionId};
 use crate::base::bitset::BitSet;
 use crate::base::index::{Ix as _, IxVec};
 use crate::model::cluster::Snapshot;
+use crate::model::instance_type::Offering;
 use crate::model::label::{self, HOSTNAME};
 use crate::model::options::PreferencePolicy;
 use crate::model::pod::Pod;
@@ -313,34 +314,52 @@ impl Source<'_> {
         }
     }
 
+    /// The values of `key`, found once for all options that have it from the same place or pair.
     fn values(&self, key: &str) -> Numbered<'_> {
-        let of_option = |option: OptionId| -> Option<&str> {
-            let row = &self.table.options[option];
-            let offering = &self.table.instance_type(row.pair).offerings[row.offering as usize];
-            match key {
-                label::ZONE => Some(&offering.zone),
-                label::CAPACITY_TYPE => Some(offering.capacity_type.as_str()),
-                label::RESERVATION_ID => offering.reservation_id.as_deref(),
-                label::INSTANCE_GROUP if offering.instance_group.is_some() => {
-                    offering.instance_group.as_deref()
-                }
-                key => known(&self.table.labels[row.pair], key),
+        let table = self.table;
+        let of_group = |option: OptionId| {
+            let row = &table.options[option];
+            let offering = &table.instance_type(row.pair).offerings[row.offering as usize];
+            match &offering.instance_group {
+                Some(group) => Some(group.as_ref()),
+                None => known(&table.labels[row.pair], key),
             }
         };
-        let names: BTreeSet<&str> = self
-            .table
-            .options
-            .ids()
-            .filter_map(of_option)
-            .chain(self.view.iter().filter_map(|node| node.labels.get(key)))
-            .collect();
+        let (held, places): (Vec<Option<&str>>, IxVec<OptionId, usize>) = match key {
+            _ if OFFERING_KEYS.contains(&key) => (
+                table
+                    .places
+                    .iter()
+                    .map(|place| decided(place, key))
+                    .collect(),
+                table.option_places.iter().map(|at| *at as usize).collect(),
+            ),
+            label::INSTANCE_GROUP => (
+                table.options.ids().map(of_group).collect(),
+                table.options.ids().map(OptionId::at).collect(),
+            ),
+            _ => (
+                table
+                    .labels
+                    .iter()
+                    .map(|labels| known(labels, key))
+                    .collect(),
+                table
+                    .options
+                    .iter()
+                    .map(|option| option.pair.at())
+                    .collect(),
+            ),
+        };
+        let nodes = self.view.iter().map(|node| node.labels.get(key));
+        let names: BTreeSet<&str> = held.iter().copied().chain(nodes).flatten().collect();
         let names: BTreeMap<&str, u32> = names.into_iter().zip(0..).collect();
         let number = |value: Option<&str>| value.and_then(|value| names.get(value).copied());
-        let options = self.table.options.ids();
+        let held: Vec<Option<u32>> = held.into_iter().map(number).collect();
         let nodes = self.rows.iter();
         Numbered {
             values: KeyValues {
-                options: options.map(|option| number(of_option(option))).collect(),
+                options: places.iter().map(|at| held[*at]).collect(),
                 nodes: nodes
                     .map(|at| number(self.view[*at as usize].labels.get(key)))
                     .collect(),
@@ -356,13 +375,21 @@ struct Numbered<'n> {
     names: BTreeMap<&'n str, u32>,
 }
 
+/// The value of `key`, one of the [`OFFERING_KEYS`], on a node bought by `offering`.
+fn decided<'o>(offering: &'o Offering, key: &str) -> Option<&'o str> {
+    match key {
+        label::ZONE => Some(&offering.zone),
+        label::CAPACITY_TYPE => Some(offering.capacity_type.as_str()),
+        _ => offering.reservation_id.as_deref(),
+    }
+}
+
 /// The value of `key` on a node with `labels`, if it is decided.
 fn known<'l>(labels: &'l NodeLabels, key: &str) -> Option<&'l str> {
     match key {
         label::REGISTERED | label::INITIALIZED => Some("true"),
         key => labels
-            .fixed
-            .get(key)
+            .fixed(key)
             .or_else(|| labels.open.get(key).and_then(Requirement::single))
             .map(AsRef::as_ref),
     }

@@ -1,5 +1,7 @@
 //! The tables of a problem that have a row per class.
 
+use std::sync::Arc;
+
 use super::classes::{ClassKey, clash};
 use super::sets::Sets;
 use super::topology::assign::{Base, Part};
@@ -16,7 +18,7 @@ use crate::view::gangs::Membership;
 pub(super) struct ClassTables {
     pub(super) classes: IxVec<ClassId, Class>,
     pub(super) demand: Vec<i64>,
-    pub(super) requests: IxVec<ClassId, ResourceList>,
+    pub(super) requests: IxVec<ClassId, Arc<ResourceList>>,
     pub(super) pods: IxVec<ClassId, Vec<u32>>,
     /// Which rules the pods have: a position in the rules' identities.
     pub(super) identities: IxVec<ClassId, usize>,
@@ -28,6 +30,7 @@ impl ClassTables {
     /// A row per part, then one per bundle.
     pub(super) fn new(
         keys: &[&ClassKey],
+        requests: &[Arc<ResourceList>],
         bases: &[Base],
         shapes: &[Vec<i64>],
         profiles: &[Profile],
@@ -36,14 +39,18 @@ impl ClassTables {
         sets: &mut Sets,
     ) -> Self {
         exclude_ports(keys, &parts, hosts);
-        let mut tables = Self::default();
+        let rows = parts.len() + hosts.bundles.len();
+        let mut tables = Self {
+            classes: IxVec::with_capacity(rows),
+            ..Self::default()
+        };
         for (at, part) in parts.iter_mut().enumerate() {
             let key = keys[part.base];
             let base = &bases[part.base];
             let count = part.pods.len() - hosts.bundled[at] as usize;
             let demand = &shapes[base.shape as usize];
             tables.demand.extend_from_slice(demand);
-            tables.requests.push(key.requests.clone());
+            tables.requests.push(Arc::clone(&requests[key.requests]));
             tables.pods.push(std::mem::take(&mut part.pods));
             tables.identities.push(base.identity);
             tables
@@ -92,7 +99,7 @@ impl ClassTables {
             for (sum, need) in demand.iter_mut().zip(&self.demand[part * dims..][..dims]) {
                 *sum = sum.saturating_add(need.saturating_mul(i64::from(*count)));
             }
-            let mut own = self.requests[id].clone();
+            let mut own = ResourceList::clone(&self.requests[id]);
             for (name, quantity) in self.requests[id].iter() {
                 own.set_shared(Name::clone(name), quantity.times(i64::from(*count)));
             }
@@ -116,7 +123,7 @@ impl ClassTables {
             priority = priority.max(row.priority);
         }
         self.demand.extend(demand);
-        self.requests.push(requests);
+        self.requests.push(Arc::new(requests));
         self.pods.push(Vec::new());
         self.identities.push(0);
         let signature = self.classes[ClassId::new(*first)].signature;

@@ -4,6 +4,8 @@
 //! Rules between pods are not dealt out to domains, because every question has another answer to what stands where: they
 //! stay numbers that a [world](crate::solver::whatif) counts as pods leave and arrive.
 
+use std::sync::Arc;
+
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::compile::{Views, bases, in_states, units};
 use super::options::OptionTable;
@@ -190,11 +192,7 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
     let room_vectors = table.room_vectors(&units);
     let term_options = grouping.selectors.term_options(&table);
     let mut sets = Sets::default();
-    let demands: Vec<Vec<i64>> = order
-        .iter()
-        .map(|class| units.demand(&grouping.keys[*class].requests).collect())
-        .collect();
-    let (shape_of, _) = shapes(&demands);
+    let (shape_of, shapes) = shapes(&grouping, &order, &units);
     let bases = bases(
         views,
         &mut grouping,
@@ -238,7 +236,11 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
     let problem = Problem {
         dims: units.len(),
         classes,
-        demand: demands.concat(),
+        demand: shape_of
+            .iter()
+            .flat_map(|shape| &shapes[*shape as usize])
+            .copied()
+            .collect(),
         signatures: grouping.selectors.terms_by_signature(),
         term_options,
         option_sets: sets.options.sets,
@@ -259,7 +261,10 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         preferences: None,
     };
     let symbols = Symbols {
-        requests: keys.iter().map(|key| key.requests.clone()).collect(),
+        requests: keys
+            .iter()
+            .map(|key| Arc::clone(&grouping.requests[key.requests]))
+            .collect(),
         daemons: table.rooms.into_iter().map(|room| room.daemons).collect(),
         pods: bases.iter().map(|base| base.pods.clone()).collect(),
         rules_of: bases.iter().map(|base| base.identity).collect(),
@@ -490,7 +495,7 @@ fn standing(
                 }),
             }
         };
-        let labels = std::sync::Arc::as_ptr(&pod.labels).addr();
+        let labels = Arc::as_ptr(&pod.labels).addr();
         let key = (labels, Name::as_ptr(&pod.namespace).cast::<u8>().addr());
         let members = known
             .entry(key)

@@ -2,7 +2,7 @@
 
 use super::candidates::{Candidate, FEW, Tiers};
 use super::existing::Existing;
-use super::fill::{FillList, Node, Order};
+use super::fill::{FillList, Node, Order, Ranking};
 use super::holds::stock_allows;
 use super::{Group, Target};
 use crate::base::index::Ix as _;
@@ -47,6 +47,7 @@ pub struct Workshop<'p> {
     pub node: Node,
     existing: Existing,
     by_value: Vec<ClassId>,
+    ranking: Ranking,
     column_lists: Vec<FillList>,
     density_lists: Vec<FillList>,
     best: Vec<(ClassId, u32)>,
@@ -82,6 +83,7 @@ impl<'p> Workshop<'p> {
             node: Node::new(problem),
             existing: Existing::new(problem),
             by_value: problem.classes.ids().collect(),
+            ranking: Ranking::default(),
             column_lists: vec![FillList::default(); tiers.columns.len()],
             density_lists: Vec::new(),
             best: Vec::new(),
@@ -303,19 +305,21 @@ impl<'p> Workshop<'p> {
                 return;
             };
             let wanted = recipe.seeded.then_some(seed);
-            // Where there are many candidates, those that were best for the last node with such a seed are tried first.
+            // Where there are many candidates, those that were best for the last node with such a seed are tried first, and
+            // one that is as good again is taken.
             let mut found = None;
             let of = recipe
                 .seeded
                 .then(|| (problem.classes[seed].options, problem.demand_of(seed)));
             if short_of == Some(of) {
                 let short = std::mem::take(&mut self.short);
-                found = self.best_node(candidates, &short, wanted, values, recipe, built);
+                let enough = self.short_ratio;
+                found = self.best_node(candidates, &short, enough, wanted, values, recipe, built);
                 self.short = short;
-                found = found.filter(|best| best.ratio <= self.short_ratio * WORSE);
+                found = found.filter(|best| best.ratio <= enough * WORSE);
             }
             if found.is_none() {
-                found = self.best_node(candidates, rungs, wanted, values, recipe, built);
+                found = self.best_node(candidates, rungs, NEVER, wanted, values, recipe, built);
                 if candidates.len() > FEW {
                     short_of = Some(of);
                     self.shorten(found.as_ref());
@@ -331,7 +335,10 @@ impl<'p> Workshop<'p> {
             for (class, count) in &self.best {
                 let left = &mut built.remaining[class.at()];
                 *left -= count * times;
-                self.gone += usize::from(*left == 0);
+                if *left == 0 {
+                    self.gone += 1;
+                    self.ranking.gone(*class);
+                }
             }
             take(problem, &mut built.stocks, option, times);
             built.groups.push(Group {
@@ -349,7 +356,6 @@ impl<'p> Workshop<'p> {
         self.short.clear();
         let nearest = self.looks.iter().take(SHORT).map(|(_, at)| *at);
         self.short.extend(nearest);
-        self.short.sort_unstable();
         self.short_ratio = best.map_or(f64::INFINITY, |best| best.ratio);
     }
 
@@ -367,13 +373,22 @@ impl<'p> Workshop<'p> {
         rungs
             .iter()
             .for_each(|at| used[candidates[*at].column] = true);
-        let columns = self.tiers.columns.iter().zip(used);
-        for (list, (column, used)) in self.column_lists.iter_mut().zip(columns) {
-            if !used {
-                continue;
+        let columns = &self.tiers.columns;
+        let waiting = |class: &ClassId| remaining[class.at()] > 0;
+        let waiting = order.iter().copied().filter(waiting);
+        if recipe.orders.contains(&Order::Value) {
+            let ranking = &mut self.ranking;
+            self.node
+                .rank(problem, ranking, waiting.clone(), columns, &used);
+        }
+        if recipe.orders.iter().all(|order| *order == Order::Value) {
+            return;
+        }
+        for (list, (column, used)) in self.column_lists.iter_mut().zip(columns.iter().zip(used)) {
+            if used {
+                let suited = |class: &ClassId| column.contains(*class);
+                list.rebuild(problem, waiting.clone().filter(suited));
             }
-            let waiting = |class: &ClassId| column.contains(*class) && remaining[class.at()] > 0;
-            list.rebuild(problem, order.iter().copied().filter(waiting));
         }
         if recipe.orders.contains(&Order::Density) {
             self.density_lists.resize(
@@ -399,11 +414,13 @@ impl<'p> Workshop<'p> {
     }
 
     /// The option and content with the least cost per value among the candidates at `tried`, and how many such nodes to
-    /// buy. The content is left in `self.best`, what each candidate came to in `self.looks`.
+    /// buy. The first that costs no more than `enough` is taken. The content is left in `self.best`, what each candidate
+    /// came to in `self.looks`.
     fn best_node(
         &mut self,
         candidates: &[Candidate],
         tried: &[usize],
+        enough: f64,
         seed: Option<ClassId>,
         values: &[f64],
         recipe: &Recipe<'_>,
@@ -435,16 +452,24 @@ impl<'p> Workshop<'p> {
                 {
                     break;
                 }
-                let full = problem.room_of(problem.options[option].room);
-                let list = match order {
-                    Order::Value | Order::Shape => &mut self.column_lists[candidate.column],
-                    Order::Density => &mut self.density_lists[at],
-                };
                 let left = &built.remaining;
-                list.compact(problem, left, self.gone);
                 match order {
-                    Order::Value | Order::Density => self.node.fill(problem, list, left, values),
-                    Order::Shape => self.node.fill_by_shape(problem, list, left, values, full),
+                    Order::Value => {
+                        let (ranking, column) = (&mut self.ranking, candidate.column);
+                        self.node
+                            .fill_ranked(problem, ranking, column, left, values);
+                    }
+                    Order::Density => {
+                        let list = &mut self.density_lists[at];
+                        list.compact(problem, left, self.gone);
+                        self.node.fill(problem, list, left, values);
+                    }
+                    Order::Shape => {
+                        let list = &mut self.column_lists[candidate.column];
+                        list.compact(problem, left, self.gone);
+                        let full = problem.room_of(problem.options[option].room);
+                        self.node.fill_by_shape(problem, list, left, values, full);
+                    }
                 }
                 if self.node.content.is_empty() {
                     continue;
@@ -466,6 +491,9 @@ impl<'p> Workshop<'p> {
                 }
             }
             self.looks.push((least, at));
+            if least <= enough {
+                break;
+            }
         }
         let mut best = best?;
         let whole = self
@@ -489,6 +517,9 @@ struct Best {
 
 /// How many candidates are tried first for the next node with the same seed.
 const SHORT: usize = 4;
+
+/// A ratio that no node comes down to: all candidates are looked at.
+const NEVER: f64 = f64::NEG_INFINITY;
 
 /// By how much their best may be worse than what it was before all candidates are tried again.
 const WORSE: f64 = 1.02;

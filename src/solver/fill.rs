@@ -1,15 +1,18 @@
 //! Filling one node.
 
 mod list;
+mod ranking;
 
 pub use list::FillList;
+pub use ranking::Ranking;
+
+use ranking::Alike;
 
 use super::Target;
 use super::holds::{apart, distinct_values, holders, join, keeps_min_values};
 use crate::base::bitset::BitSet;
-use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
-use crate::problem::{ClassId, HostShare, OptionId, Problem, StateId, fit_count, fits};
+use crate::problem::{ClassId, OptionId, Problem, StateId, fit_count, fits};
 
 /// In which order a node is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +44,8 @@ pub struct Node {
     groups: Vec<(u32, u32, u32)>,
     alone: Vec<u32>,
     guarded: bool,
-    /// By class: which classes have the same [`shares`](crate::problem::Class::shares).
-    sharing: Vec<u32>,
+    /// Which classes are kept off together.
+    alike: Alike,
     /// By kind of shares: the filling in which no room was found in its groups. They only get fuller.
     full: Vec<u64>,
     filling: u64,
@@ -54,12 +57,7 @@ impl Node {
     /// An empty node for problems like `problem`.
     #[must_use]
     pub fn new(problem: &Problem) -> Self {
-        let mut kinds: FastMap<&[HostShare], u32> = FastMap::default();
-        let mut sharing = Vec::with_capacity(problem.classes.len());
-        for class in problem.classes.iter() {
-            let next = u32::try_from(kinds.len()).unwrap_or(u32::MAX);
-            sharing.push(*kinds.entry(&class.shares).or_insert(next));
-        }
+        let alike = Alike::new(problem);
         Self {
             room: vec![0; problem.dims],
             content: Vec::new(),
@@ -71,8 +69,8 @@ impl Node {
             groups: Vec::new(),
             alone: Vec::new(),
             guarded: false,
-            full: vec![0; kinds.len()],
-            sharing,
+            full: vec![0; alike.kinds()],
+            alike,
             filling: 0,
             work: 0,
         }
@@ -199,7 +197,7 @@ impl Node {
         }
         count = self.limited(problem, class, count);
         if count == 0 {
-            self.full[self.sharing[class.at()] as usize] = self.filling;
+            self.full[self.alike.sharing[class.at()] as usize] = self.filling;
             return 0;
         }
         let mut state = self.state;
@@ -266,6 +264,60 @@ impl Node {
         low
     }
 
+    /// Ranks the classes of `order` for [`fill_ranked`](Self::fill_ranked): `columns` are sets of classes, of which those
+    /// that `used` marks will be asked for.
+    pub fn rank(
+        &self,
+        problem: &Problem,
+        ranking: &mut Ranking,
+        order: impl Iterator<Item = ClassId>,
+        columns: &[BitSet<ClassId>],
+        used: &[bool],
+    ) {
+        ranking.rebuild(problem, &self.alike, order, columns, used);
+    }
+
+    /// Fills the node by rank with classes of `column`. What [`fill`](Self::fill) would do with a list of them.
+    pub fn fill_ranked(
+        &mut self,
+        problem: &Problem,
+        ranking: &mut Ranking,
+        column: usize,
+        remaining: &[u32],
+        values: &[f64],
+    ) {
+        ranking.open();
+        for (class, _) in &self.content {
+            ranking.bar(&self.alike, *class, &problem.classes[*class]);
+        }
+        let mut from = 0;
+        let mut grown = true;
+        while let Some(rank) = ranking.next(column, from) {
+            self.work += 1;
+            let (run, end) = ranking.run(rank);
+            if std::mem::take(&mut grown) && !ranking.rest_fits(run, &self.room) {
+                return;
+            }
+            if !fits(ranking.demand_of(run), &self.room) {
+                from = end;
+                continue;
+            }
+            self.work += 1;
+            from = rank + 1;
+            let class = ranking.class(rank);
+            let (left, held) = (remaining[class.at()], self.held(class));
+            if left > held && self.add(problem, class, left - held, values[class.at()]) > 0 {
+                grown = true;
+                ranking.bar(&self.alike, class, &problem.classes[class]);
+                if !fits(ranking.demand_of(run), &self.room) {
+                    from = end;
+                }
+            } else if self.full[self.alike.sharing[class.at()] as usize] == self.filling {
+                ranking.full(&self.alike, class);
+            }
+        }
+    }
+
     /// Fills the node from `list` in its order.
     pub fn fill(&mut self, problem: &Problem, list: &FillList, remaining: &[u32], values: &[f64]) {
         let mut grown = true;
@@ -282,7 +334,7 @@ impl Node {
                 self.work += 1;
                 let left = remaining[class.at()];
                 if left == 0
-                    || self.full[self.sharing[class.at()] as usize] == self.filling
+                    || self.full[self.alike.sharing[class.at()] as usize] == self.filling
                     || (self.any_excluded && self.excluded.contains(*class))
                 {
                     continue;

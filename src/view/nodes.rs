@@ -116,6 +116,19 @@ pub fn existing(snapshot: &Snapshot) -> Vec<ExistingNode<'_>> {
     all
 }
 
+/// `labels` with the keys that count.
+fn normalized(labels: &Labels) -> Labels {
+    let is_normal = |(key, _): (&Name, _)| label::normalize(key) == key.as_ref();
+    if labels.iter().all(is_normal) {
+        return labels.clone();
+    }
+    let mut normal = Labels::new();
+    for (key, value) in labels.iter() {
+        normal.set(label::normalize(key), Name::clone(value));
+    }
+    normal
+}
+
 fn view<'a>(node: Option<&'a Node>, claim: Option<&'a NodeClaim>) -> ExistingNode<'a> {
     let says = |key| node.is_some_and(|n| n.labels.get(key) == Some("true"));
     let registered = node.is_some() && (claim.is_none() || says(label::REGISTERED));
@@ -125,21 +138,22 @@ fn view<'a>(node: Option<&'a Node>, claim: Option<&'a NodeClaim>) -> ExistingNod
         |n| Name::clone(&n.name),
     );
 
-    let mut labels = Labels::new();
     let unregistered_claim = claim.filter(|_| !registered);
-    let sources = [
-        unregistered_claim.map(|c| &c.labels),
-        node.map(|n| &n.labels),
-    ];
-    for (key, value) in sources.into_iter().flatten().flat_map(Labels::iter) {
-        let normal = label::normalize(key);
-        let key = if normal == key.as_ref() {
-            Name::clone(key)
-        } else {
-            Name::from(normal)
-        };
-        labels.set(key, Name::clone(value));
-    }
+    let mut labels = match (unregistered_claim, node) {
+        (None, Some(node)) => normalized(&node.labels),
+        (claim, node) => {
+            let of_claim = claim.map(|c| normalized(&c.labels));
+            let mut labels = of_claim.unwrap_or_default();
+            for (key, value) in node
+                .map(|n| normalized(&n.labels))
+                .iter()
+                .flat_map(Labels::iter)
+            {
+                labels.set(Name::clone(key), Name::clone(value));
+            }
+            labels
+        }
+    };
     if labels.get(label::HOSTNAME).is_none() {
         labels.set(label::HOSTNAME, Name::clone(&name));
     }

@@ -1,12 +1,13 @@
 //! NodePools as templates, and what a node launched from one looks like.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::explain::reason::{Code, Reason};
 use crate::hyperpod::capacity::ClassCapacity;
 use crate::model::cluster::Snapshot;
 use crate::model::instance_type::{CapacityType, InstanceType, Offering};
-use crate::model::label;
+use crate::model::label::{self, Labels};
 use crate::model::node::Condition;
 use crate::model::node_pool::NodePool;
 use crate::model::requirement::{Operator, Requirement, Requirements};
@@ -26,6 +27,8 @@ pub struct Template<'a> {
     pub requirements: Requirements,
     /// The types of its node class.
     pub types: &'a [InstanceType],
+    /// The labels that the pool gives its nodes.
+    own: Arc<Labels>,
 }
 
 /// The pools of a snapshot: those that can launch, in weight order, and why the others cannot (S-40, S-41).
@@ -51,18 +54,10 @@ impl<'a> Pools<'a> {
             if pool.replicas.is_some()
                 && let Ok(types) = launchable(pool, capacity)
             {
-                statics.push(Template {
-                    pool,
-                    requirements: Requirements::from_specs(&pool.requirements),
-                    types,
-                });
+                statics.push(Template::new(pool, types));
             }
             match usable(pool, capacity) {
-                Ok(types) => templates.push(Template {
-                    pool,
-                    requirements: Requirements::from_specs(&pool.requirements),
-                    types,
-                }),
+                Ok(types) => templates.push(Template::new(pool, types)),
                 Err(reason) => refused.push(reason),
             }
         }
@@ -158,23 +153,96 @@ fn detail(condition: &Condition) -> String {
     }
 }
 
+/// What an instance type says about the labels of its nodes, zone and capacity type apart.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TypeLabels {
+    fixed: Labels,
+    open: Requirements,
+    absent: Vec<Name>,
+}
+
+impl TypeLabels {
+    /// Reads the requirements of `instance_type`.
+    #[must_use]
+    pub fn new(instance_type: &InstanceType) -> Self {
+        let mut labels = Self {
+            fixed: Labels::new(),
+            open: Requirements::new(),
+            absent: Vec::new(),
+        };
+        let name = Name::clone(&instance_type.name);
+        labels.fixed.set(label::INSTANCE_TYPE, name);
+        for requirement in Requirements::from_specs(&instance_type.requirements).iter() {
+            let key = Name::clone(requirement.key());
+            if OFFERING_KEYS.contains(&key.as_ref()) {
+                continue;
+            }
+            match (requirement.single(), requirement.operator()) {
+                (Some(value), _) => labels.fixed.set(key, Name::clone(value)),
+                (None, Operator::In) => labels.open.add(requirement.clone()),
+                (None, _) => labels.absent.push(key),
+            }
+        }
+        labels
+    }
+}
+
 /// What the labels of a node launched from one pool with one instance type will be, zone and capacity type apart.
 ///
 /// Keys fall into three kinds: *fixed* (one value), *open* (the claim still chooses a value within a requirement), and
-/// absent. Only fixed and open ones are listed.
+/// absent. What the type says about a key counts, then what the pool says.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeLabels {
-    /// Keys with their one value.
-    pub fixed: BTreeMap<Name, Name>,
+    of_type: Arc<TypeLabels>,
+    of_pool: Arc<Labels>,
     /// Keys whose value the claim chooses.
     pub open: Requirements,
+}
+
+impl NodeLabels {
+    /// The one value of `key`, where it has one.
+    #[inline]
+    #[must_use]
+    pub fn fixed(&self, key: &str) -> Option<&Name> {
+        let by_type = self.of_type.fixed.shared(key);
+        // What the type leaves open or rules out, the pool's own labels still set.
+        by_type.or_else(|| self.of_pool.shared(key))
+    }
+
+    /// All keys that have one value.
+    #[must_use]
+    pub fn all_fixed(&self) -> Labels {
+        let mut all = Labels::clone(&self.of_pool);
+        for (key, value) in self.of_type.fixed.iter() {
+            all.set(Name::clone(key), Name::clone(value));
+        }
+        all
+    }
 }
 
 /// Keys whose values an offering decides.
 pub const OFFERING_KEYS: [&str; 3] = [label::ZONE, label::CAPACITY_TYPE, label::RESERVATION_ID];
 
-impl Template<'_> {
+impl<'a> Template<'a> {
+    fn new(pool: &'a NodePool, types: &'a [InstanceType]) -> Self {
+        let mut own = Labels::new();
+        for (key, value) in pool.template_labels.iter() {
+            own.set(label::normalize(key), Name::clone(value));
+        }
+        own.set(label::NODE_POOL, Name::clone(&pool.name));
+        let class = &pool.node_class_ref;
+        own.set(class.label_key(), Name::clone(&class.name));
+        own.set(label::HOSTNAME, NEW_HOST);
+        Self {
+            pool,
+            requirements: Requirements::from_specs(&pool.requirements),
+            types,
+            own: Arc::new(own),
+        }
+    }
+
     /// Taints of a node of this pool and `instance_type`: the pool's and the type's own (S-44, H-49).
     #[must_use]
     pub fn taints(&self, instance_type: &InstanceType) -> Vec<Taint> {
@@ -191,58 +259,41 @@ impl Template<'_> {
     /// # Errors
     /// The pool requirement that the type or the pool's own labels cannot meet.
     pub fn labels(&self, instance_type: &InstanceType) -> Result<NodeLabels, Requirement> {
-        let mut fixed: BTreeMap<Name, Name> = BTreeMap::new();
-        for (key, value) in self.pool.template_labels.iter() {
-            fixed.insert(Name::from(label::normalize(key)), Name::clone(value));
-        }
-        let own = [
-            (Name::from(label::NODE_POOL), Name::clone(&self.pool.name)),
-            (
-                Name::from(self.pool.node_class_ref.label_key()),
-                Name::clone(&self.pool.node_class_ref.name),
-            ),
-            (
-                Name::from(label::INSTANCE_TYPE),
-                Name::clone(&instance_type.name),
-            ),
-            (Name::from(label::HOSTNAME), Name::from(NEW_HOST)),
-        ];
-        fixed.extend(own);
-        let mut open = Requirements::new();
-        let mut absent: BTreeSet<Name> = BTreeSet::new();
-        for requirement in Requirements::from_specs(&instance_type.requirements).iter() {
-            let key = Name::clone(requirement.key());
-            if OFFERING_KEYS.contains(&key.as_ref()) {
-                continue;
-            }
-            match (requirement.single(), requirement.operator()) {
-                (Some(value), _) => {
-                    fixed.insert(key, Name::clone(value));
-                }
-                (None, Operator::In) => open.add(requirement.clone()),
-                (None, _) => {
-                    absent.insert(key);
-                }
-            }
-        }
+        self.labels_of(&Arc::new(TypeLabels::new(instance_type)))
+    }
+
+    /// As [`labels`](Self::labels), for a type whose part is known.
+    ///
+    /// # Errors
+    /// As [`labels`](Self::labels).
+    pub fn labels_of(&self, of_type: &Arc<TypeLabels>) -> Result<NodeLabels, Requirement> {
+        let mut labels = NodeLabels {
+            of_type: Arc::clone(of_type),
+            of_pool: Arc::clone(&self.own),
+            open: of_type.open.clone(),
+        };
         for asked in self.requirements.iter() {
             let key = asked.key();
             if OFFERING_KEYS.contains(&key.as_ref()) {
                 continue;
             }
-            let met = match fixed.get(key) {
+            let absent = of_type.absent.contains(key);
+            let met = match labels.fixed(key) {
                 Some(value) => asked.has(value),
-                None if absent.contains(key) => absent_is_fine(asked),
-                None => open.get(key).is_none_or(|held| held.intersects(asked)),
+                None if absent => absent_is_fine(asked),
+                None => labels
+                    .open
+                    .get(key)
+                    .is_none_or(|held| held.intersects(asked)),
             };
             if !met {
                 return Err(asked.clone());
             }
-            if !fixed.contains_key(key) && !absent.contains(key) {
-                open.add(asked.clone());
+            if !absent && labels.fixed(key).is_none() {
+                labels.open.add(asked.clone());
             }
         }
-        Ok(NodeLabels { fixed, open })
+        Ok(labels)
     }
 
     /// Whether the pool and the type allow `offering`'s zone, capacity type and reservation.
@@ -288,7 +339,7 @@ pub fn labels_meet(labels: &NodeLabels, asked: &Requirement) -> bool {
     if OFFERING_KEYS.contains(&key.as_ref()) {
         return true;
     }
-    match (labels.fixed.get(key), labels.open.get(key)) {
+    match (labels.fixed(key), labels.open.get(key)) {
         (Some(value), _) => asked.has(value),
         (None, Some(open)) => open.accepts(asked),
         (None, None) => absent_is_fine(asked),

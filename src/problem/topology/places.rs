@@ -7,7 +7,9 @@ use super::domains::Value;
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
+use crate::problem::classes::Grouping;
 use crate::problem::sets::Sets;
+use crate::problem::units::Units;
 use crate::problem::{NodeId, OptionId, RoomId, SetId, fit_count, fits, largest_share};
 
 /// A place for pods of one class.
@@ -256,16 +258,22 @@ impl Ground<'_> {
     }
 }
 
-/// Requests by number, so that what depends on them alone is found once.
+/// What the classes of `order` ask for, by number, and the distinct vectors in order of appearance, so that what depends on
+/// them alone is found once.
 #[must_use]
-pub fn shapes(demands: &[Vec<i64>]) -> (Vec<u32>, Vec<Vec<i64>>) {
-    let mut ids: FastMap<&Vec<i64>, u32> = FastMap::default();
+pub fn shapes(grouping: &Grouping, order: &[usize], units: &Units) -> (Vec<u32>, Vec<Vec<i64>>) {
+    let mut ids: FastMap<Vec<i64>, u32> = FastMap::default();
     let mut distinct = Vec::new();
-    let number = |demand| {
-        *ids.entry(demand).or_insert_with_key(|demand| {
-            distinct.push((*demand).clone());
-            u32::try_from(distinct.len() - 1).unwrap_or(u32::MAX)
+    let mut of_list: Vec<Option<u32>> = vec![None; grouping.requests.len()];
+    let mut number = |class: &usize| {
+        let list = grouping.keys[*class].requests;
+        *of_list[list].get_or_insert_with(|| {
+            let demand = units.demand(&grouping.requests[list]).collect();
+            *ids.entry(demand).or_insert_with_key(|demand| {
+                distinct.push(demand.clone());
+                u32::try_from(distinct.len() - 1).unwrap_or(u32::MAX)
+            })
         })
     };
-    (demands.iter().map(number).collect(), distinct)
+    (order.iter().map(&mut number).collect(), distinct)
 }
