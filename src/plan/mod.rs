@@ -221,6 +221,10 @@ pub struct Plan {
     pub unschedulable: Vec<Unschedulable>,
     /// Sums.
     pub totals: Totals,
+    /// An order in which kube-scheduler can bind the pods that the plan places, every rule between pods holding at each
+    /// step (M-3); empty unless it was asked for ([`binding_order`](crate::verify::binding_order)).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub binding_order: Vec<Name>,
     /// A proven lower bound on the hourly price of every valid plan that places the same pods (M-7); 0 when none was
     /// computed.
     pub lower_bound: Price,

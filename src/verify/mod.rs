@@ -43,9 +43,12 @@ use serde::Serialize;
 
 use crate::model::cluster::Snapshot;
 use crate::model::price::Price;
+use crate::model::resources::Name;
 use crate::plan::Plan;
 
+use bookkeeping::Assignment;
 use catalogue::Catalogue;
+use claims::Bought;
 use report::Report;
 use view::Cluster;
 
@@ -71,6 +74,32 @@ pub struct Verdict {
     pub hourly_price: Price,
 }
 
+/// An order in which kube-scheduler can bind the pods that `plan` places, so that every rule between pods holds at each
+/// step (M-3): what [`Plan::binding_order`] states. `None` where none was found. Pods of capacity buffers are among them.
+///
+/// Deterministic. The plan's own listing order is tried first; the search costs what it costs [`verify`].
+///
+/// ```
+/// use tetrapod::model::cluster::Snapshot;
+/// use tetrapod::plan::Plan;
+/// use tetrapod::verify::binding_order;
+///
+/// assert_eq!(binding_order(&Snapshot::default(), &Plan::default()), Some(vec![]));
+/// ```
+#[must_use]
+pub fn binding_order(snapshot: &Snapshot, plan: &Plan) -> Option<Vec<Name>> {
+    let merged = buffers::merge(snapshot, plan);
+    let (snapshot, plan) = (merged.snapshot.as_ref(), merged.plan.as_ref());
+    let catalogue = Catalogue::new(snapshot);
+    let mut cluster = Cluster::new(snapshot);
+    // Whatever is wrong with the plan besides is for `verify` to say.
+    let mut report = Report::default();
+    let (assignment, _) = settle(&mut cluster, &catalogue, plan, &mut report);
+    let order = topology::binding_order(&cluster, &assignment)?;
+    let keys = order.iter().map(|pod| cluster.pods[*pod].pod.key());
+    Some(keys.map(Name::from).collect())
+}
+
 /// Judges `plan` as an answer to `snapshot`.
 ///
 /// Deterministic; never fails: whatever is wrong with the plan becomes a [`Violation`]. Roughly O(pods x rules of the pod
@@ -94,17 +123,7 @@ pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
     let mut report = Report::default();
     let catalogue = Catalogue::new(snapshot);
     let mut cluster = Cluster::new(snapshot);
-    let assignment = bookkeeping::assign(&cluster, plan, &mut report);
-    for (placement, pods) in plan.existing_nodes.iter().zip(&assignment.existing) {
-        existing::check(&mut cluster, placement, pods, &mut report);
-    }
-    let bought = claims::check_all(
-        &mut cluster,
-        &catalogue,
-        plan,
-        &assignment.claims,
-        &mut report,
-    );
+    let (assignment, bought) = settle(&mut cluster, &catalogue, plan, &mut report);
     topology::check(&cluster, &assignment, plan, &mut report);
     volumes::check(&cluster, &mut report);
     attach::check(&cluster, &bought, &mut report);
@@ -123,4 +142,19 @@ pub fn verify(snapshot: &Snapshot, plan: &Plan) -> Verdict {
         new_nodes: plan.new_node_claims.len(),
         hourly_price: bookkeeping::hourly_price(plan),
     }
+}
+
+/// Puts the plan's pods and nodes into `cluster`: who goes where, and what was bought.
+fn settle<'a>(
+    cluster: &mut Cluster<'a>,
+    catalogue: &Catalogue<'_>,
+    plan: &'a Plan,
+    report: &mut Report,
+) -> (Assignment, Vec<Bought<'a>>) {
+    let assignment = bookkeeping::assign(cluster, plan, report);
+    for (placement, pods) in plan.existing_nodes.iter().zip(&assignment.existing) {
+        existing::check(cluster, placement, pods, report);
+    }
+    let bought = claims::check_all(cluster, catalogue, plan, &assignment.claims, report);
+    (assignment, bought)
 }

@@ -59,7 +59,8 @@ pub enum Kind {
     PodAffinity,
     /// Required pod affinity that would hold if other pods came first, which they cannot.
     PodAffinityOrder,
-    /// Warning: spread holds in the final state, but no binding order was found that passes at every step (M-3).
+    /// The order that the plan states is none in which its pods can be bound (M-3). As a warning: spread holds in the final
+    /// state, but no binding order was found that passes at every step.
     BindingOrder,
     /// A volume keeps the pod off the node (S-103, S-109).
     Volume,

@@ -7,6 +7,7 @@ mod world;
 
 mod between_pods;
 mod binder;
+mod binding_order;
 mod exact;
 mod explain;
 mod explain_corpus;

@@ -110,6 +110,9 @@ pub(crate) struct PlanArgs {
     /// Show the BatchAddClusterNodes requests in the text
     #[arg(long)]
     pub(crate) show_requests: bool,
+    /// Add to the JSON an order in which the pods can be bound (bindingOrder)
+    #[arg(long)]
+    pub(crate) binding_order: bool,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,9 @@ mod search;
 mod state;
 mod terms;
 
+use std::collections::BTreeMap;
+
+use crate::model::resources::Name;
 use crate::plan::Plan;
 
 use super::bookkeeping::Assignment;
@@ -45,7 +48,13 @@ pub(super) fn check(
     plan: &Plan,
     report: &mut Report,
 ) {
-    let placed = placed_pods(cluster, assignment);
+    let mut placed = placed_pods(cluster, assignment);
+    if !plan.binding_order.is_empty() && !follow(cluster, &mut placed, &plan.binding_order) {
+        report.violation(Violation::new(
+            Kind::BindingOrder,
+            "bindingOrder does not name each pod that is placed once",
+        ));
+    }
     anti::check(cluster, &placed, report);
     preferences::check(cluster, &placed, plan, report);
     let rules = Rules::new(cluster, &placed);
@@ -53,7 +62,13 @@ pub(super) fn check(
         return;
     }
     let search = Search::new(&rules, &placed);
-    let stuck = search.stuck();
+    if !plan.binding_order.is_empty() && !search.listing_order_holds() {
+        report.violation(Violation::new(
+            Kind::BindingOrder,
+            "bindingOrder breaks a rule between pods at some step",
+        ));
+    }
+    let stuck = search.find().stuck;
     if stuck.is_empty() {
         return;
     }
@@ -78,6 +93,38 @@ pub(super) fn check(
             format!("found no binding order for {unexplained} pods, whose spread holds in the end"),
         ));
     }
+}
+
+/// An order in which the plan's pods can be bound (M-3); `None` where none was found.
+pub(super) fn binding_order(cluster: &Cluster<'_>, assignment: &Assignment) -> Option<Vec<PodIx>> {
+    let placed = placed_pods(cluster, assignment);
+    let rules = Rules::new(cluster, &placed);
+    let found = Search::new(&rules, &placed).find();
+    if !found.stuck.is_empty() {
+        return None;
+    }
+    let mut listed = vec![false; placed.len()];
+    found.order.iter().for_each(|at| listed[*at] = true);
+    // Nobody counts the others.
+    let others = (0..placed.len()).filter(|at| placed[*at].new && !listed[*at]);
+    let all = found.order.iter().copied().chain(others);
+    Some(all.map(|at| placed[at].pod).collect())
+}
+
+/// Sorts the new pods of `placed` as `order` names them; whether it names each of them once.
+fn follow(cluster: &Cluster<'_>, placed: &mut [Placed], order: &[Name]) -> bool {
+    let start = placed.iter().position(|p| p.new).unwrap_or(placed.len());
+    let new = &mut placed[start..];
+    let ranks: BTreeMap<PodIx, usize> = order
+        .iter()
+        .enumerate()
+        .filter_map(|(rank, pod)| Some((cluster.pod_named(pod)?, rank)))
+        .collect();
+    if order.len() != new.len() || new.iter().any(|p| !ranks.contains_key(&p.pod)) {
+        return false;
+    }
+    new.sort_by_key(|p| ranks.get(&p.pod).copied());
+    true
 }
 
 /// Bound pods, then the plan's pods in listing order: existing nodes first, then claims.

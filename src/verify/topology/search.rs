@@ -56,6 +56,15 @@ impl Ranking {
     }
 }
 
+/// How far an attempt came.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// New pods with rules, or that rules count, in the order in which they can be bound.
+    pub(super) order: Vec<usize>,
+    /// Pods that found no place in it.
+    pub(super) stuck: Vec<usize>,
+}
+
 /// The search over one finished cluster. Positions are those in `placed`.
 #[derive(Debug)]
 pub(super) struct Search<'r> {
@@ -95,24 +104,28 @@ impl<'r> Search<'r> {
         }
     }
 
-    /// The pods that the best order found cannot place; empty when an order was found.
-    pub(super) fn stuck(&self) -> Vec<usize> {
+    /// The best order found; nobody is stuck when it is one.
+    pub(super) fn find(&self) -> Found {
         if self.listing_order_holds() {
-            return Vec::new();
+            let new = (0..self.placed.len()).filter(|at| self.placed[*at].new);
+            return Found {
+                order: new.collect(),
+                stuck: Vec::new(),
+            };
         }
         let mut best = self.forwards(0);
         for attempt in 1..ATTEMPTS {
             for backwards in [false, true] {
-                if best.is_empty() || self.tests.get() > MOST_TESTS {
+                if best.stuck.is_empty() || self.tests.get() > MOST_TESTS {
                     return best;
                 }
-                let stuck = if backwards {
+                let found = if backwards {
                     self.backwards(attempt)
                 } else {
                     self.forwards(attempt)
                 };
-                if stuck.len() < best.len() {
-                    best = stuck;
+                if found.stuck.len() < best.stuck.len() {
+                    best = found;
                 }
             }
         }
@@ -125,7 +138,7 @@ impl<'r> Search<'r> {
     }
 
     /// Whether the order in which the plan lists its pods passes at every step.
-    fn listing_order_holds(&self) -> bool {
+    pub(super) fn listing_order_holds(&self) -> bool {
         let mut state = self.before.clone();
         let mut new = self.placed.iter().enumerate().filter(|(_, p)| p.new);
         new.all(|(at, p)| {
@@ -136,16 +149,18 @@ impl<'r> Search<'r> {
     }
 
     /// Places greedily. Pods without rules come first or only when nothing else moves, by turns.
-    fn forwards(&self, attempt: u64) -> Vec<usize> {
+    fn forwards(&self, attempt: u64) -> Found {
         let ranking = Ranking::of(attempt);
         let mut rng = Rng::new(attempt);
         let mut state = self.before.clone();
+        let mut order = Vec::new();
         let mut late = Vec::new();
         for &at in &self.counted {
             let rules = self.rules.counted(self.placed[at].class);
             let only_affinity = rules.iter().all(|rule| matches!(rule, Rule::Affinity(_)));
             if attempt.is_multiple_of(2) && only_affinity {
                 state.put(self.rules, &self.placed[at]);
+                order.push(at);
             } else {
                 late.push(at);
             }
@@ -166,6 +181,7 @@ impl<'r> Search<'r> {
             for at in rest.by_ref() {
                 if self.allows(&state, at, false) {
                     state.put(self.rules, &self.placed[at]);
+                    order.push(at);
                     if one_at_a_time {
                         break;
                     }
@@ -182,16 +198,22 @@ impl<'r> Search<'r> {
             if let Some(position) = first {
                 let at = waiting.remove(position);
                 state.put(self.rules, &self.placed[at]);
+                order.push(at);
             } else if late.is_empty() {
                 break;
             } else {
                 late.sort_by_cached_key(|&at| Reverse(self.least_count(&state, at).unwrap_or(-1)));
                 for at in late.split_off(late.len().saturating_sub(batch)) {
                     state.put(self.rules, &self.placed[at]);
+                    order.push(at);
                 }
             }
         }
-        waiting
+        order.append(&mut late);
+        Found {
+            order,
+            stuck: waiting,
+        }
     }
 
     /// The part of a rank that does not change while pods are placed, by position in `placed`.
@@ -282,13 +304,14 @@ impl<'r> Search<'r> {
 
     /// Takes pods away from the finished cluster while each one's rules hold at the moment it leaves, which is the moment
     /// it was placed. Returns the pods with rules that could never leave.
-    fn backwards(&self, attempt: u64) -> Vec<usize> {
+    fn backwards(&self, attempt: u64) -> Found {
         let mut rng = Rng::new(1_000 + attempt);
         let mut state = self.before.clone();
         let mut left: Vec<usize> = self.owners.iter().chain(&self.counted).copied().collect();
         for &at in &left {
             state.put(self.rules, &self.placed[at]);
         }
+        let mut taken = Vec::new();
         let mut followers = Followers::new(self.rules);
         for &at in &left {
             followers.change(self.rules, &self.placed[at], 1);
@@ -322,6 +345,7 @@ impl<'r> Search<'r> {
                 state.take(self.rules, p);
                 if self.allows(&state, at, true) {
                     followers.change(self.rules, p, -1);
+                    taken.push(at);
                     if one_at_a_time {
                         break;
                     }
@@ -340,8 +364,11 @@ impl<'r> Search<'r> {
                 break;
             }
         }
-        left.retain(|&at| owns(at));
-        left
+        // Who has no rules could have come before all others.
+        let (stuck, mut order): (Vec<usize>, Vec<usize>) =
+            left.into_iter().partition(|&at| owns(at));
+        order.extend(taken.into_iter().rev());
+        Found { order, stuck }
     }
 
     /// The same question with spread left out: pods whose affinity no order can satisfy.
