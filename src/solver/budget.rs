@@ -25,7 +25,7 @@ impl Budget {
         match effort {
             Effort::Fast => Self {
                 rounds: 8,
-                learn_work: 350_000,
+                learn_work: 500_000,
                 repacks: 0,
                 repack_work: 0,
                 restarts: 0,

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
-use crate::base::index::Ix as _;
-use crate::problem::{ClassId, OptionId, Problem, SetId, fits};
+use crate::problem::{ClassId, LaunchOption, OptionId, Problem, RoomId, SetId, fits};
 
 /// An option worth trying.
 #[derive(Debug, Clone)]
@@ -92,26 +91,13 @@ pub struct Tiers {
 impl Tiers {
     /// Finds the candidates. Exact: an option is left out only if another of the same weight suits at least the same
     /// pods, has at least the room, costs no more, uses no stock more, and leaves no label undecided.
-    /// O(options x classes / 64 + options^2 x resources) over options that suit any pod.
+    /// O(options x sets + options^2 x resources) over options that suit any pod.
     #[must_use]
     pub fn new(problem: &Problem) -> Self {
-        let mut columns: Vec<BitSet<ClassId>> = Vec::new();
-        let mut column_ids: FastMap<BitSet<ClassId>, usize> = FastMap::default();
         let mut by_weight: Vec<(u32, Tier)> = Vec::new();
-        let suits = suited_classes(problem);
-        for option in problem.options.ids() {
-            let set = &suits[option.at()];
-            if set.is_empty() {
-                continue;
-            }
-            let column = match column_ids.get(set) {
-                Some(column) => *column,
-                None => {
-                    columns.push(set.clone());
-                    column_ids.insert(set.clone(), columns.len() - 1);
-                    columns.len() - 1
-                }
-            };
+        let (columns, column_of) = suited_classes(problem);
+        for (option, column) in problem.options.ids().zip(column_of) {
+            let Some(column) = column else { continue };
             let row = &problem.options[option];
             let weight = problem.pools[row.pool].weight;
             let tier = match by_weight.iter().position(|(held, _)| *held == weight) {
@@ -161,8 +147,10 @@ impl Tiers {
     }
 }
 
-/// By option: the classes it suits and has room for. O(rooms x distinct requests + options x sets x classes / 64).
-fn suited_classes(problem: &Problem) -> Vec<BitSet<ClassId>> {
+/// The distinct non-empty sets of classes that options suit and have room for, and by option which of them it is. Found
+/// once for all options that the same sets hold and that have room for the same requests.
+/// O(rooms x distinct requests + options x sets + distinct results x classes / 64).
+fn suited_classes(problem: &Problem) -> (Vec<BitSet<ClassId>>, Vec<Option<usize>>) {
     let bound = problem.classes.len();
     let mut shapes: Vec<(&[i64], BitSet<ClassId>)> = Vec::new();
     let mut shape_ids: FastMap<&[i64], usize> = FastMap::default();
@@ -181,32 +169,60 @@ fn suited_classes(problem: &Problem) -> Vec<BitSet<ClassId>> {
         });
         sets[set].1.insert(class);
     }
-    let rooms = problem.rooms.len() / problem.dims.max(1);
-    let mut by_room: Vec<Option<BitSet<ClassId>>> = vec![None; rooms];
-    let mut suits = Vec::with_capacity(problem.options.len());
-    for (option, row) in problem.options.enumerate() {
-        let mut set = BitSet::new(bound);
-        for (options, classes) in &sets {
-            if problem.option_sets[*options].contains(option) {
-                set.union_with(classes);
+    let mut columns: Vec<BitSet<ClassId>> = Vec::new();
+    let mut column_ids: FastMap<BitSet<ClassId>, usize> = FastMap::default();
+    let mut holding: Vec<u32> = Vec::new();
+    let mut holding_ids: FastMap<Vec<u32>, usize> = FastMap::default();
+    let mut fitting: Vec<u32> = Vec::new();
+    let mut fitting_ids: FastMap<Vec<u32>, usize> = FastMap::default();
+    let mut fitting_of: FastMap<RoomId, usize> = FastMap::default();
+    let mut known: FastMap<(usize, usize), Option<usize>> = FastMap::default();
+    let column_of = |(option, row): (OptionId, &LaunchOption)| {
+        holding.clear();
+        let held = (0..).zip(&sets);
+        let held = held.filter(|(_, (set, _))| problem.option_sets[*set].contains(option));
+        holding.extend(held.map(|(at, _)| at));
+        let by_sets = number(&mut holding_ids, &holding);
+        let by_room = *fitting_of.entry(row.room).or_insert_with(|| {
+            let room = problem.room_of(row.room);
+            fitting.clear();
+            let fit = (0..).zip(&shapes).filter(|(_, (need, _))| fits(need, room));
+            fitting.extend(fit.map(|(at, _)| at));
+            number(&mut fitting_ids, &fitting)
+        });
+        *known.entry((by_sets, by_room)).or_insert_with(|| {
+            let room = problem.room_of(row.room);
+            let mut suited = BitSet::new(bound);
+            let mut fit = BitSet::new(bound);
+            for at in &holding {
+                suited.union_with(&sets[*at as usize].1);
             }
-        }
-        let room = problem.room_of(row.room);
-        let fitting = |shapes: &[(&[i64], BitSet<ClassId>)]| {
-            let mut fitting = BitSet::new(bound);
-            for (_, classes) in shapes.iter().filter(|(demand, _)| fits(demand, room)) {
-                fitting.union_with(classes);
+            for (_, classes) in shapes.iter().filter(|(need, _)| fits(need, room)) {
+                fit.union_with(classes);
             }
-            fitting
-        };
-        match by_room.get_mut(row.room.at()) {
-            Some(known) => set.intersect_with(known.get_or_insert_with(|| fitting(&shapes))),
-            // Without resources nothing is asked for.
-            None => set.intersect_with(&fitting(&shapes)),
+            suited.intersect_with(&fit);
+            (!suited.is_empty()).then(|| {
+                *column_ids.entry(suited).or_insert_with_key(|suited| {
+                    columns.push(suited.clone());
+                    columns.len() - 1
+                })
+            })
+        })
+    };
+    let of_options = problem.options.enumerate().map(column_of).collect();
+    (columns, of_options)
+}
+
+/// The number of `list` among those seen so far.
+fn number(ids: &mut FastMap<Vec<u32>, usize>, list: &[u32]) -> usize {
+    match ids.get(list) {
+        Some(id) => *id,
+        None => {
+            let id = ids.len();
+            ids.insert(list.to_vec(), id);
+            id
         }
-        suits.push(set);
     }
-    suits
 }
 
 /// Drops what another candidate beats in everything. What suits the same classes stands together, with the largest room of
@@ -337,7 +353,7 @@ impl Family {
 fn dominates(problem: &Problem, a: &Candidate, b: &Candidate) -> bool {
     let (x, y) = (&problem.options[a.option], &problem.options[b.option]);
     let plain = |pool| problem.pools[pool].min_values.is_empty();
-    let state = |o: &crate::problem::LaunchOption| problem.pairs[o.pair].state;
+    let state = |o: &LaunchOption| problem.pairs[o.pair].state;
     fits(problem.room_of(y.room), problem.room_of(x.room))
         && (x.pool == y.pool || (plain(x.pool) && plain(y.pool)))
         && (!problem.states.is_open(state(x)) || (state(x) == state(y) && x.pool == y.pool))

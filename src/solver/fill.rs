@@ -293,7 +293,7 @@ impl Node {
         let mut from = 0;
         let mut grown = true;
         while let Some(rank) = ranking.next(column, from) {
-            self.work += 1;
+            self.work += 2;
             let (run, end) = ranking.run(rank);
             if std::mem::take(&mut grown) && !ranking.rest_fits(run, &self.room) {
                 return;

@@ -198,6 +198,9 @@ fn repair(
     budget: Budget,
 ) {
     let problem = search.shop.problem;
+    if budget.repacks == 0 {
+        return;
+    }
     let Some((_, mut plan)) = search.best.clone() else {
         return;
     };
@@ -222,9 +225,7 @@ fn repair(
         let picks = pick(&mut rng, &plan.groups, &bought, nodes);
         let base = if attempt % 2 == 0 { fair } else { alone };
         for (noisy, base) in noisy.iter_mut().zip(base) {
-            #[expect(clippy::cast_precision_loss, reason = "a factor between 0.8 and 1.25")]
-            let factor = 0.8 + 0.45 * (rng.below(1 << 20) as f64 / f64::from(1 << 20));
-            *noisy = base * factor;
+            *noisy = base * chance(&mut rng, 0.8, 0.45);
         }
         let mut waiting = vec![0u32; problem.classes.len()];
         let mut stocks = plan.stocks.clone();

@@ -17,7 +17,7 @@ use crate::problem::{OptionId, Problem};
 use crate::solver::Group;
 
 /// A fast search that took more inner steps than this for its first constructions ends with them.
-const FAST_WORK: u64 = 800_000;
+const FAST_WORK: u64 = 1_000_000;
 
 /// A fast search ends once its plan costs at most this many times the lower bound.
 const NEAR: f64 = 1.01;

@@ -1,7 +1,5 @@
 //! Nodes that exist, each in the state that counts for placing pods (S-112..S-115).
 
-use std::collections::BTreeMap;
-
 use crate::base::hash::FastMap;
 use crate::model::cluster::Snapshot;
 use crate::model::label::{self, Labels};
@@ -91,7 +89,7 @@ pub fn existing(snapshot: &Snapshot) -> Vec<ExistingNode<'_>> {
             by_provider.insert(id, claim);
         }
     }
-    let mut joined: BTreeMap<&str, ()> = BTreeMap::new();
+    let mut joined: FastMap<&str, ()> = FastMap::default();
     let mut all = Vec::with_capacity(snapshot.nodes.len());
     for node in &snapshot.nodes {
         let by_id = || {

@@ -384,8 +384,12 @@ impl Namespaces {
         for namespace in &snapshot.namespaces {
             all.insert(Name::clone(&namespace.name), namespace.labels.clone());
         }
+        // Pods of one namespace share its name.
+        let mut seen: FastMap<*const u8, ()> = FastMap::default();
         for pod in &snapshot.pods {
-            if !all.contains_key(&pod.namespace) {
+            if seen.insert(pod.namespace.as_ptr(), ()).is_none()
+                && !all.contains_key(&pod.namespace)
+            {
                 all.insert(Name::clone(&pod.namespace), Labels::new());
             }
         }
