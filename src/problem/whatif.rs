@@ -87,8 +87,10 @@ pub struct Between {
     /// Classes for which what refuses one of their pods now refuses it still when other nodes go or pods arrive: no rule
     /// over domains, and no affinity that an arriving pod could satisfy.
     pub steady: IxVec<ClassId, bool>,
-    /// What stands on each node, DaemonSet pods included.
+    /// What stands on each node, DaemonSet pods included; nothing on nodes that are being deleted.
     pub standing: IxVec<NodeId, Vec<Standing>>,
+    /// What stands on nodes that are being deleted: it waits for other places and counts here until it has them.
+    pub departing: IxVec<NodeId, Vec<Standing>>,
 }
 
 impl Between {
@@ -442,6 +444,7 @@ fn between(views: &Views<'_>, rules: &Rules, table: &OptionTable<'_>, bases: &[B
             .iter()
             .any(|rule| counted[*rule].demand == CountedKind::Affinity)
     };
+    let (standing, departing) = standing(views, rules, &counted);
     Between {
         steady: bases
             .iter()
@@ -451,20 +454,21 @@ fn between(views: &Views<'_>, rules: &Rules, table: &OptionTable<'_>, bases: &[B
         over_domains,
         owned: bases.iter().map(|b| numbers(&identity(b).owned)).collect(),
         member: bases.iter().map(|b| numbers(&identity(b).member)).collect(),
-        standing: standing(views, rules, &counted),
+        standing,
+        departing,
         rules: counted,
         keys: domains.keys,
     }
 }
 
-fn standing(
-    views: &Views<'_>,
-    rules: &Rules,
-    counted: &[CountedRule],
-) -> IxVec<NodeId, Vec<Standing>> {
-    let mut by_node: IxVec<NodeId, Vec<Standing>> = IxVec::filled(views.nodes.len(), Vec::new());
+type ByNode = IxVec<NodeId, Vec<Standing>>;
+
+/// What stands on nodes that stay, and on those that are being deleted.
+fn standing(views: &Views<'_>, rules: &Rules, counted: &[CountedRule]) -> (ByNode, ByNode) {
+    let mut by_node: ByNode = IxVec::filled(views.nodes.len(), Vec::new());
+    let mut departing = by_node.clone();
     if rules.is_empty() {
-        return by_node;
+        return (by_node, departing);
     }
     let mut known: FastMap<(usize, usize), Vec<usize>> = FastMap::default();
     for (position, pod) in views.snapshot.pods.iter().enumerate() {
@@ -472,10 +476,14 @@ fn standing(
         let Some(at) = views.node_use.node_of.get(position) else {
             continue;
         };
-        if pod.is_finished() || views.nodes[at as usize].deleting {
+        if pod.is_finished() {
             continue;
         }
-        let list = &mut by_node[NodeId::new(at as usize)];
+        let table = match views.nodes[at as usize].deleting {
+            true => &mut departing,
+            false => &mut by_node,
+        };
+        let list = &mut table[NodeId::new(at as usize)];
         let mut add = |rule: usize, members: u32, owners: u32| {
             let rule = u32::try_from(rule).unwrap_or(u32::MAX);
             match list.iter_mut().find(|held| held.rule == rule) {
@@ -506,5 +514,5 @@ fn standing(
             add(rule, 0, 1);
         }
     }
-    by_node
+    (by_node, departing)
 }

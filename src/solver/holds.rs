@@ -134,6 +134,24 @@ pub fn distinct_values(problem: &Problem, pool: PoolId, options: &BitSet<OptionI
     counts
 }
 
+/// Whether `options` keep the `minValues` of `pool`.
+#[must_use]
+pub fn enough_values(problem: &Problem, pool: PoolId, options: &BitSet<OptionId>) -> bool {
+    let rules = &problem.pools[pool].min_values;
+    rules.is_empty()
+        || rules
+            .iter()
+            .zip(distinct_values(problem, pool, options))
+            .all(|(rule, have)| have >= rule.at_least)
+}
+
+/// Whether a node of `pool` has to leave a choice of types (M-6).
+#[must_use]
+pub fn asks_for_values(problem: &Problem, pool: PoolId) -> bool {
+    !problem.pools[pool].min_values.is_empty()
+        && problem.min_values_policy == MinValuesPolicy::Strict
+}
+
 /// Whether a node of `pool` with `content` keeps its `minValues` (M-6). `alone` is what the node's first pod alone keeps:
 /// under `BestEffort` no more than that is asked.
 #[must_use]

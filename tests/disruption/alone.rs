@@ -1,7 +1,7 @@
 //! What holds of each command by itself, and of the way that a plan is the start of.
 
 use crate::corpus::recorded;
-use crate::weaknesses::{cluster, commands, condition, karpenter, managed, ours};
+use crate::weaknesses::{cluster, commands, drift, karpenter, managed, ours};
 use crate::world::world;
 use tetrapod::base::rng::Rng;
 use tetrapod::disruption::apply;
@@ -96,10 +96,7 @@ fn drift_takes_no_more_along_than_its_budget_lets_go() {
             .pod("cpu=4 on=b"),
     );
     budget(&mut snapshot, "1", Some("Drifted"));
-    let now = snapshot.options.now.unwrap();
-    snapshot.node_claims[0]
-        .conditions
-        .push(condition("Drifted", now));
+    drift(&mut snapshot, &["a"]);
     let (plan, _) = ours(&snapshot);
     let drift = plan.iter().find(|c| c.method == Method::Drift).unwrap();
     assert_eq!(drift.candidates.len(), 1);
@@ -195,16 +192,16 @@ fn small_clusters_end_no_dearer_than_karpenter_whatever_the_budgets() {
     assert!(compared > 100 && cheaper > 10, "{cheaper} of {compared}");
 }
 
-/// Every command for arbitrary clusters without rules between pods is valid, alone and with the others, and carrying them
-/// out ends.
+/// Every command for arbitrary clusters is valid alone, with the others and after them, and carrying them out ends.
 #[test]
 fn commands_for_arbitrary_clusters_are_valid_and_end() {
     let mut planned = 0;
     for seed in 0..300 {
-        let size = match seed % 3 {
+        let size = match seed % 4 {
             0 => Size::new(40, 8),
-            1 => Size::new(60, 12),
-            _ => Size::new(30, 10).with_volumes(),
+            1 => Size::new(60, 12).with_topology(),
+            2 => Size::new(30, 10).with_volumes(),
+            _ => Size::new(40, 8).with_topology().with_volumes(),
         };
         let mut current = random(&mut Rng::new(seed), size);
         current.node_claims.clear();
@@ -224,7 +221,12 @@ fn commands_for_arbitrary_clusters_are_valid_and_end() {
             assert!(verdict.valid, "seed {seed}: {:#?}", verdict.findings);
             assert_each_alone(&current, &EconomicPolicy, &format!("seed {seed}"));
             planned += 1;
-            current = apply(&current, &plan);
+            for command in plan {
+                let next = [command];
+                let verdict = verify_commands(&current, &next);
+                assert!(verdict.valid, "seed {seed}: {:#?}", verdict.findings);
+                current = apply(&current, &next);
+            }
         }
     }
     assert!(planned > 30, "{planned}");
@@ -245,10 +247,7 @@ fn drifted_nodes_of_static_pools_are_replaced_one_for_one() {
         budget(&mut snapshot, nodes, None);
         snapshot.node_pools[0].replicas = Some(2);
         snapshot.options.feature_gates.static_capacity = true;
-        let now = snapshot.options.now.unwrap();
-        for claim in &mut snapshot.node_claims {
-            claim.conditions.push(condition("Drifted", now));
-        }
+        drift(&mut snapshot, &["a", "b"]);
         snapshot
     };
     for (limit, nodes, commands) in [

@@ -1,13 +1,13 @@
 //! New nodes for pods that found no free room: one node for all, or a greedy choice node by node.
 
-use super::pack::{Allowed, Packer, asks_for_values};
+use super::pack::{Allowed, Packer};
 use std::cmp::Ordering;
 
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
-use crate::disruption::karpenter::simulate::enough_values;
 use crate::model::price::Price;
 use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
+use crate::solver::holds::{asks_for_values, enough_values};
 use crate::solver::whatif::topology::Spot;
 use crate::solver::whatif::{Slot, World};
 

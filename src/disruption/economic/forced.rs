@@ -235,6 +235,9 @@ impl<'c, 'a> Economic<'c, 'a> {
                 existing,
             };
             let mut command = builder.command(&draft, world);
+            if !builder.keeps_min_values(&draft, &command) {
+                continue;
+            }
             command.waves.clear();
             commands.push(command);
         }

@@ -2,11 +2,11 @@
 
 use crate::base::index::Ix as _;
 use crate::model::instance_type::CapacityType;
-use crate::model::options::{Effort, MinValuesPolicy};
+use crate::model::options::Effort;
 use crate::model::price::Price;
-use crate::problem::{ClassId, OptionId, PoolId, Problem, fit_count, fits};
+use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
 use crate::solver::candidates::Tiers;
-use crate::solver::holds::keeps_min_values;
+use crate::solver::holds::{asks_for_values, keeps_min_values};
 use crate::solver::values::{Measure, values};
 use crate::solver::whatif::{Slot, World};
 
@@ -301,12 +301,6 @@ impl Packer {
         }
         left
     }
-}
-
-/// Whether a node of `pool` has to leave a choice of types (M-6).
-pub(super) fn asks_for_values(problem: &Problem, pool: PoolId) -> bool {
-    !problem.pools[pool].min_values.is_empty()
-        && problem.min_values_policy == MinValuesPolicy::Strict
 }
 
 /// Below what new nodes for the pods added so far cannot cost: each resource at its least price per unit, and the least

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::simulate::{OpenClaim, Simulator, enough_values};
+use super::simulate::{OpenClaim, Simulator};
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
 use crate::disruption::candidate::Candidate;
@@ -10,6 +10,7 @@ use crate::model::instance_type::CapacityType;
 use crate::model::options::MinValuesPolicy;
 use crate::model::price::Price;
 use crate::problem::{NodeId, OptionId, PairId, Problem};
+use crate::solver::holds::enough_values;
 
 /// A move that Karpenter would make: the world still holds it.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use crate::base::index::{Ix as _, IxVec};
 use crate::model::instance_type::CapacityType;
 use crate::model::options::MinValuesPolicy;
 use crate::problem::{ClassId, NodeId, OptionId, PoolId, Problem, fits};
-use crate::solver::holds::{distinct_values, joint_state};
+use crate::solver::holds::{enough_values, joint_state};
 use crate::solver::whatif::topology::Spot;
 use crate::solver::whatif::{Slot, World};
 
@@ -358,17 +358,6 @@ impl<'c, 'a> Simulator<'c, 'a> {
     pub fn capacity_type(&self, option: OptionId) -> CapacityType {
         self.cluster.offering(option).1.capacity_type
     }
-}
-
-/// Whether `options` keep the `minValues` of `pool`.
-#[must_use]
-pub fn enough_values(problem: &Problem, pool: PoolId, options: &BitSet<OptionId>) -> bool {
-    let rules = &problem.pools[pool].min_values;
-    rules.is_empty()
-        || rules
-            .iter()
-            .zip(distinct_values(problem, pool, options))
-            .all(|(rule, have)| have >= rule.at_least)
 }
 
 /// Pods that every simulation places: those of deleting nodes, and those that wait.

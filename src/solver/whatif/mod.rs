@@ -102,6 +102,15 @@ impl<'p> World<'p> {
         }
     }
 
+    /// The same with the pods on nodes that are being deleted counted where they still are: what is to hold at once must
+    /// hold beside them.
+    #[must_use]
+    pub fn beside_departing(what: &'p WhatIf) -> Self {
+        let mut world = Self::new(what);
+        world.counts = world.counts.with_departing();
+        world
+    }
+
     /// The problem behind it.
     #[must_use]
     pub fn problem(&self) -> &'p Problem {

@@ -56,6 +56,25 @@ impl Tally {
         counts
     }
 
+    /// Pods on nodes that are being deleted, where they still are: they are in the way of others, and none can rely on
+    /// them.
+    fn count_departing(&mut self, between: &Between) {
+        for (node, list) in between.departing.enumerate() {
+            let spot = Spot {
+                slot: u32::try_from(node.at()).unwrap_or(u32::MAX),
+                option: None,
+            };
+            for held in list {
+                let rule = &between.rules[held.rule as usize];
+                if rule.demand != CountedKind::Affinity {
+                    self.change(between, held.rule, spot, held.members, held.owners, true);
+                } else if rule.key.is_none() || Self::value(between, rule, spot).is_some() {
+                    self.total[held.rule as usize] += held.members;
+                }
+            }
+        }
+    }
+
     fn value(between: &Between, rule: &CountedRule, spot: Spot) -> Option<u32> {
         let key = &between.keys[rule.key?];
         match spot.option {
@@ -267,6 +286,13 @@ impl<'p> Counts<'p> {
             between,
             tally: Tally::new(between, existing),
         }
+    }
+
+    /// Counts pods on nodes that are being deleted too, where they still are.
+    #[must_use]
+    pub fn with_departing(mut self) -> Self {
+        self.tally.count_departing(self.between);
+        self
     }
 
     /// Whether there is no rule at all.
