@@ -23,7 +23,7 @@ fn selects(app: &str) -> LabelSelector {
     LabelSelector::new(vec![app])
 }
 
-/// As many pods as nodes hold of `app`, one on each and never two.
+/// No node holds two pods of `app`.
 fn apart(app: &str) -> PodAffinityTerm {
     let mut term = PodAffinityTerm::default();
     term.label_selector = Some(selects(app));
