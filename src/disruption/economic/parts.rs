@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::disruption::DisruptionReason;
@@ -16,7 +15,7 @@ use crate::disruption::karpenter::balanced::Totals;
 use crate::model::price::Price;
 use crate::plan::command::{Command, Method};
 use crate::problem::whatif::CountedKind;
-use crate::problem::{ClassId, NodeId, OptionId};
+use crate::problem::{ClassId, NodeId};
 use crate::solver::holds::{asks_for_values, enough_values};
 use crate::solver::whatif::{Slot, World};
 
@@ -247,20 +246,14 @@ impl<'a> Economic<'_, 'a> {
         let chosen = world.bought(slot)?.option;
         let price = problem.options[chosen].price?;
         let spot = self.packer.is_spot(chosen);
-        let mut allowed = BitSet::new(problem.options.len());
-        let fine = |option: &OptionId| {
-            let other = problem.options[*option].price;
-            (spot || !self.packer.is_spot(*option))
+        let mut allowed = world.alternatives(slot, stocks);
+        allowed.retain(|option| {
+            let other = problem.options[option].price;
+            (spot || !self.packer.is_spot(option))
                 && other.is_some_and(|other| saving.is_none_or(|saving| other < price + saving))
-                && world.could_be_within(slot, *option, stocks)
-        };
-        let pool = problem.options[chosen].pool;
-        problem.pools[pool]
-            .options
-            .iter()
-            .filter(fine)
-            .for_each(|option| allowed.insert(option));
+        });
         allowed.insert(chosen);
+        let pool = problem.options[chosen].pool;
         let enough = !asks_for_values(problem, pool) || enough_values(problem, pool, &allowed);
         enough.then_some(Purchase {
             slot,

@@ -100,10 +100,13 @@ pub fn simulate(
     limit: usize,
 ) -> Option<Vec<OpenClaim>> {
     let nodes: Vec<NodeId> = candidates.iter().map(|c| c.node).collect();
+    let cluster = simulator.cluster();
+    let ranks = cluster.what.queue_ranks(cluster.snapshot);
     let mut queue = Vec::new();
     for candidate in candidates {
         candidate.content.as_ref()?;
-        queue.extend_from_slice(&candidate.queue);
+        let placed = candidate.placed.iter().map(|at| *at as usize);
+        queue.extend(placed.filter_map(|at| Some((ranks[at], cluster.what.class_of[at]?))));
     }
     simulator.run(&nodes, &queue, limit)
 }

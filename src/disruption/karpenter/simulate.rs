@@ -363,6 +363,7 @@ impl<'c, 'a> Simulator<'c, 'a> {
 /// Pods that every simulation places: those of deleting nodes, and those that wait.
 fn waiting(cluster: &Cluster<'_>) -> Vec<(u32, Source, ClassId)> {
     let mut all = Vec::new();
+    let ranks = cluster.what.queue_ranks(cluster.snapshot);
     for (position, class) in cluster.what.class_of.iter().enumerate() {
         let Some(class) = class else { continue };
         let number = u32::try_from(position).unwrap_or(u32::MAX);
@@ -371,7 +372,7 @@ fn waiting(cluster: &Cluster<'_>) -> Vec<(u32, Source, ClassId)> {
             Some(node) if cluster.views.nodes[node as usize].deleting => Source::Deleting,
             Some(_) => continue,
         };
-        all.push((cluster.what.queue_rank[position], source, *class));
+        all.push((ranks[position], source, *class));
     }
     all
 }
