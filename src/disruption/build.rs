@@ -10,6 +10,7 @@ use crate::plan::command::{self, Command, DisruptionReason, Method};
 use crate::plan::decode;
 use crate::plan::{ExistingPlacement, PlannedClaim};
 use crate::problem::{ClassId, NodeId, OptionId};
+use crate::solver::holds::{asks_for_values, enough_values};
 use crate::solver::whatif::{Slot, World};
 use crate::solver::{Group, Target};
 
@@ -188,6 +189,26 @@ impl<'c, 'a> Builder<'c, 'a> {
         self.finish(draft, existing_nodes, replacements, pods)
     }
 
+    /// Whether the claims of `command`, made from `draft`, list as many values as their pools ask for (S-55): what was
+    /// allowed may be more than can be listed beside the chosen option.
+    #[must_use]
+    pub fn keeps_min_values(&self, draft: &Draft<'_, '_>, command: &Command) -> bool {
+        let problem = &self.cluster.what.problem;
+        let claims = draft.purchases.iter().zip(&command.replacements);
+        claims.into_iter().all(|((purchase, _), claim)| {
+            let pool = problem.options[purchase.chosen].pool;
+            if !asks_for_values(problem, pool) {
+                return true;
+            }
+            let mut listed = purchase.allowed.clone();
+            listed.retain(|option| {
+                let name = &self.cluster.offering(option).0.name;
+                claim.instance_types.contains(name)
+            });
+            enough_values(problem, pool, &listed)
+        })
+    }
+
     fn finish<'p>(
         &self,
         draft: &Draft<'_, '_>,
@@ -225,33 +246,24 @@ impl<'c, 'a> Builder<'c, 'a> {
         command
     }
 
-    fn claims(&self, draft: &Draft<'_, '_>, world: &World<'_>) -> Vec<PlannedClaim> {
+    fn claims<'d>(&self, draft: &'d Draft<'_, '_>, world: &World<'_>) -> Vec<PlannedClaim> {
         let cluster = self.cluster;
-        let groups: Vec<Group> = draft
-            .purchases
-            .iter()
-            .map(|(purchase, _)| Group {
+        let group = |(purchase, _): &'d (Purchase, Vec<u32>)| {
+            let group = Group {
                 target: Target::Option(purchase.chosen),
                 content: world.content(purchase.slot).to_vec(),
                 times: 1,
-            })
-            .collect();
-        let mut claims = decode::claims(
+            };
+            (group, &purchase.allowed)
+        };
+        let groups: Vec<_> = draft.purchases.iter().map(group).collect();
+        decode::claims(
             &cluster.views,
             &cluster.what.problem,
             &cluster.what.symbols,
             world.stocks(),
             &groups,
-        );
-        for (claim, (purchase, _)) in claims.iter_mut().zip(&draft.purchases) {
-            let allowed: Vec<_> = purchase
-                .allowed
-                .iter()
-                .map(|option| cluster.offering(option))
-                .collect();
-            claim.narrow(&allowed);
-        }
-        claims
+        )
     }
 }
 

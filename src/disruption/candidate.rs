@@ -76,8 +76,6 @@ pub struct Candidate<'a> {
     pub placed: Vec<u32>,
     /// Classes of `placed` with counts; `None` if one of them cannot be placed whatever happens.
     pub content: Option<Vec<(ClassId, u32)>>,
-    /// The same pods one by one in the order of Karpenter's queue: rank and class.
-    pub queue: Vec<(u32, ClassId)>,
     /// Karpenter v1.13's sort key: the eviction cost of all pods times the share of life that is left (D-16).
     pub disruption_cost: f64,
     /// What moving its pods costs by v1.14's measure (D-17).
@@ -256,17 +254,10 @@ impl<'c, 'a> Assessor<'c, 'a> {
             .copied()
             .filter(|at| forced || self.is_placed(cluster.pod(*at)))
             .collect();
-        let ranked = |at: &u32| {
-            let class = cluster.what.class_of[*at as usize]?;
-            Some((cluster.what.queue_rank[*at as usize], class))
-        };
-        let mut queue: Vec<(u32, ClassId)> = placed.iter().filter_map(ranked).collect();
-        queue.sort_unstable();
         Candidate {
             node,
             claim,
             pool,
-            queue,
             instance_type: type_of(cluster.capacity.by_class(), pool, cluster.node(node)),
             capacity_type: capacity_type_of(cluster.node(node)),
             price: cluster.prices[node.at()],

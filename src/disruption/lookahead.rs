@@ -171,6 +171,12 @@ fn their_step(cluster: &Cluster<'_>) -> Option<Command> {
     let reserved = Economic::new(cluster).reserved_nodes();
     let commands = Karpenter::new(cluster, Version::V113).commands();
     commands.into_iter().find(|command| {
+        // A node that is bought for pods that wait as well is no replacement (W-19).
+        let bought = command.replacements.iter().map(|claim| claim.pods.len());
+        let moved = command.existing_nodes.iter().map(|place| place.pods.len());
+        if bought.chain(moved).sum::<usize>() > command.evictions {
+            return false;
+        }
         let known = command.candidates.iter().all(|c| c.price.is_some());
         let sound = match command.reason {
             DisruptionReason::Empty => {

@@ -92,7 +92,7 @@ pub fn decode(
             }
             Target::Option(option) => {
                 let Some(shares) = shares else {
-                    let pattern = decoder.claim(group, option, None);
+                    let pattern = decoder.claim(group, option, None, None);
                     for _ in 0..group.times {
                         let pods = decoder.pods(&group.content);
                         plan.new_node_claims.push(PlannedClaim {
@@ -107,7 +107,7 @@ pub fn decode(
                     let liked = decoder.as_liked(option, &share.lots);
                     let pattern = match last.take() {
                         Some((held, pattern)) if held == liked => pattern,
-                        _ => decoder.claim(group, option, Some(&liked)),
+                        _ => decoder.claim(group, option, None, Some(&liked)),
                     };
                     for _ in 0..share.times {
                         let pods = decoder.lots(&group.content, &share.lots);
@@ -139,15 +139,16 @@ pub fn decode(
     (plan, left)
 }
 
-/// What `groups` of new nodes become, one claim per group and without the pods' names: for commands, whose pods are told
-/// apart. `stocks` is what is left once all of them are bought. O(groups x options).
+/// What `groups` of new nodes become if each may be of the options beside it only: one claim per group, without the pods'
+/// names, for commands, whose pods are told apart. `stocks` is what is left once all of them are bought.
+/// O(groups x options).
 #[must_use]
 pub fn claims(
     views: &Views<'_>,
     problem: &Problem,
     symbols: &Symbols,
     stocks: &[i128],
-    groups: &[Group],
+    groups: &[(Group, &BitSet<OptionId>)],
 ) -> Vec<PlannedClaim> {
     let mut decoder = Decoder {
         views,
@@ -159,8 +160,8 @@ pub fn claims(
         shelf: symbols.shelf(views, problem),
         pinned: &[],
     };
-    let claim = |group: &Group| match group.target {
-        Target::Option(option) => Some(decoder.claim(group, option, None)),
+    let claim = |(group, within): &(Group, &BitSet<OptionId>)| match group.target {
+        Target::Option(option) => Some(decoder.claim(group, option, Some(within), None)),
         Target::Node(_) => None,
     };
     groups.iter().filter_map(claim).collect()
@@ -336,17 +337,21 @@ impl<'d, 'a> Decoder<'d, 'a> {
         }
     }
 
-    /// Everything about the claims of `group` but the pods' names. What is listed is among `liked`, if given; fall-backs
-    /// need not be.
+    /// Everything about the claims of `group` but the pods' names. What is listed is among `within` and `liked`, if given;
+    /// fall-backs need not be liked.
     fn claim(
         &mut self,
         group: &Group,
         chosen: OptionId,
+        within: Option<&BitSet<OptionId>>,
         liked: Option<&BitSet<OptionId>>,
     ) -> PlannedClaim {
         let problem = self.problem;
         let pool = problem.options[chosen].pool;
         let mut holding = holders(problem, pool, &group.content);
+        if let Some(within) = within {
+            holding.intersect_with(within);
+        }
         for (class, options) in self.pinned {
             if group.content.iter().any(|(held, _)| held == class) {
                 holding.intersect_with(options);

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::explain::reason::Reason;
-use crate::model::instance_type::{CapacityType, InstanceType, Offering};
+use crate::model::instance_type::CapacityType;
 use crate::model::price::Price;
 use crate::model::resources::{Name, ResourceList};
 
@@ -80,27 +80,6 @@ pub struct PlannedClaim {
     /// Set where `minValues` was lowered (S-56).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub min_values_relaxed: bool,
-}
-
-impl PlannedClaim {
-    /// Leaves only what is `allowed`: the types, zones, capacity types and fall-backs of these offerings.
-    pub fn narrow(&mut self, allowed: &[(&InstanceType, &Offering)]) {
-        let any = |holds: &dyn Fn(&InstanceType, &Offering) -> bool| {
-            allowed.iter().any(|(kind, offering)| holds(kind, offering))
-        };
-        Arc::make_mut(&mut self.instance_types).retain(|name| any(&|kind, _| kind.name == *name));
-        self.zones.retain(|zone| any(&|_, o| o.zone == *zone));
-        self.capacity_types
-            .retain(|kind| any(&|_, o| o.capacity_type == *kind));
-        Arc::make_mut(&mut self.fallbacks).retain(|fallback| {
-            any(&|kind, o| {
-                kind.name == fallback.instance_type
-                    && o.zone == fallback.zone
-                    && o.capacity_type == fallback.capacity_type
-                    && o.reservation_id == fallback.reservation_id
-            })
-        });
-    }
 }
 
 /// Pods that go on a node that exists.

@@ -2,7 +2,6 @@
 
 use super::change::ClaimId;
 use super::{OpenClaim, Planner};
-use crate::base::index::Ix as _;
 use crate::model::resources::Name;
 use crate::plan::decode::{claims, totals};
 use crate::plan::statics::static_pools;
@@ -111,22 +110,10 @@ impl Planner {
                     .iter()
                     .all(|(class, _)| state.what.between.same_domains(*class, chosen, option))
         };
-        let groups = std::slice::from_ref(&group);
-        let mut claim = claims(views, problem, &state.what.symbols, &state.stocks, groups).pop()?;
-        let pool = problem.options[chosen].pool;
-        let allowed: Vec<_> = problem.pools[pool]
-            .options
-            .iter()
-            .filter(|option| same(*option))
-            .map(|option| {
-                let row = &problem.options[option];
-                let types = views.pools.templates[row.pool.at()].types;
-                let entry = &types[problem.pairs[row.pair].instance_type as usize];
-                (entry, &entry.offerings[row.offering as usize])
-            })
-            .collect();
-        claim.narrow(&allowed);
-        Some(claim)
+        let mut allowed = problem.pools[problem.options[chosen].pool].options.clone();
+        allowed.retain(same);
+        let groups = [(group, &allowed)];
+        claims(views, problem, &state.what.symbols, &state.stocks, &groups).pop()
     }
 
     fn holds_gang(&self, open: &OpenClaim) -> bool {

@@ -46,6 +46,8 @@ pub struct ClassKey {
 pub struct Grouping {
     /// Keys of the classes in first-seen order.
     pub keys: Vec<ClassKey>,
+    /// Of each class a number that is the same for classes whose keys differ in rules between pods and gang only.
+    pub kinds: Vec<usize>,
     /// Positions of each class's pods in the snapshot.
     pub pods: Vec<Vec<u32>>,
     /// Pods that cannot be placed whatever happens.
@@ -117,6 +119,7 @@ impl Grouping {
                     gang,
                     ..kind_keys[kind].clone()
                 });
+                grouping.kinds.push(kind);
                 grouping.pods.push(Vec::new());
                 grouping.keys.len() - 1
             });
@@ -184,23 +187,36 @@ pub fn canonical_order(grouping: &Grouping, snapshot: &Snapshot) -> Vec<usize> {
             .map(|p| (&p.namespace, &p.name));
         least.min()
     };
-    let mut order: Vec<(usize, _)> = (0..grouping.keys.len())
-        .map(|class| (class, first_pod(&class)))
+    let ranks = kind_ranks(grouping);
+    let mut order: Vec<(usize, _, usize)> = (0..grouping.keys.len())
+        .map(|class| (ranks[grouping.kinds[class]], first_pod(&class), class))
         .collect();
-    let mut by_size: Vec<usize> = (0..grouping.requests.len()).collect();
-    by_size.sort_by(|a, b| grouping.requests[*a].cmp(&grouping.requests[*b]));
-    let mut rank = vec![0; by_size.len()];
-    for (at, list) in by_size.into_iter().enumerate() {
-        rank[list] = at;
+    order.sort();
+    order.into_iter().map(|(.., class)| class).collect()
+}
+
+/// Where each kind stands by priority, requests and ports; the same where these are equal.
+fn kind_ranks(grouping: &Grouping) -> Vec<usize> {
+    let kinds = grouping.kinds.iter().max().map_or(0, |most| most + 1);
+    let mut example = vec![0; kinds];
+    for (class, kind) in grouping.kinds.iter().enumerate() {
+        example[*kind] = class;
     }
-    order.sort_by(|(a, first_a), (b, first_b)| {
-        let (ka, kb) = (&grouping.keys[*a], &grouping.keys[*b]);
-        (kb.priority, rank[kb.requests])
-            .cmp(&(ka.priority, rank[ka.requests]))
+    let key = |kind: usize| &grouping.keys[example[kind]];
+    let compare = |a: usize, b: usize| {
+        let (ka, kb) = (key(a), key(b));
+        let requests = |key: &ClassKey| &grouping.requests[key.requests];
+        (kb.priority, requests(kb))
+            .cmp(&(ka.priority, requests(ka)))
             .then_with(|| ka.ports.cmp(&kb.ports))
-            .then_with(|| first_a.cmp(first_b))
-    });
-    order.into_iter().map(|(class, _)| class).collect()
+    };
+    let mut order: Vec<usize> = (0..kinds).collect();
+    order.sort_by(|a, b| compare(*a, *b));
+    let mut ranks = vec![0; kinds];
+    for (before, at) in order.iter().zip(order.iter().skip(1)) {
+        ranks[*at] = ranks[*before] + usize::from(compare(*before, *at).is_ne());
+    }
+    ranks
 }
 
 /// Whether any of `a` clashes with any of `b`.

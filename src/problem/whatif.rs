@@ -4,7 +4,7 @@
 //! Rules between pods are not dealt out to domains, because every question has another answer to what stands where: they
 //! stay numbers that a [world](crate::solver::whatif) counts as pods leave and arrive.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::classes::{ClassKey, Grouping, canonical_order, clash};
 use super::compile::{Views, bases, in_states, units};
@@ -22,6 +22,7 @@ use super::{
 use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::{Ix, IxVec};
+use crate::model::cluster::Snapshot;
 use crate::model::label::HOSTNAME;
 use crate::model::quantity::Quantity;
 use crate::model::resources::{CPU, MEMORY, NODES, Name, ResourceList};
@@ -89,8 +90,10 @@ pub struct Between {
     /// Classes for which what refuses one of their pods now refuses it still when other nodes go or pods arrive: no rule
     /// over domains, and no affinity that an arriving pod could satisfy.
     pub steady: IxVec<ClassId, bool>,
-    /// What stands on each node, DaemonSet pods included.
+    /// What stands on each node, DaemonSet pods included; nothing on nodes that are being deleted.
     pub standing: IxVec<NodeId, Vec<Standing>>,
+    /// What stands on nodes that are being deleted: it waits for other places and counts here until it has them.
+    pub departing: IxVec<NodeId, Vec<Standing>>,
 }
 
 impl Between {
@@ -111,16 +114,32 @@ impl Between {
     /// Whether a node of `new` stands in the same domains as one of `old`, as far as rules of and about `class` look.
     #[must_use]
     pub fn same_domains(&self, class: ClassId, old: OptionId, new: OptionId) -> bool {
-        let same = |number: &u32| {
-            let rule = &self.rules[*number as usize];
-            rule.key.is_none_or(|key| {
-                let options = &self.keys[key].options;
-                options[old] == options[new]
-                    && rule.counts_for.contains(old) == rule.counts_for.contains(new)
-            })
-        };
-        let owned = &self.owned[class];
-        owned.iter().chain(&self.member[class]).all(same)
+        let mut rules = self.owned[class].iter().chain(&self.member[class]);
+        rules.all(|rule| self.same_domain(*rule, old, new))
+    }
+
+    /// The same as far as `rule` looks.
+    #[must_use]
+    pub fn same_domain(&self, rule: u32, old: OptionId, new: OptionId) -> bool {
+        let rule = &self.rules[rule as usize];
+        rule.key.is_none_or(|key| {
+            let options = &self.keys[key].options;
+            options[old] == options[new]
+                && rule.counts_for.contains(old) == rule.counts_for.contains(new)
+        })
+    }
+
+    /// The rules over domains that pods of `classes` have or fall under.
+    #[must_use]
+    pub fn over_domains_of(&self, classes: impl Iterator<Item = ClassId>) -> Vec<u32> {
+        let mut seen = vec![false; self.rules.len()];
+        for class in classes {
+            for rule in self.owned[class].iter().chain(&self.member[class]) {
+                seen[*rule as usize] = self.rules[*rule as usize].key.is_some();
+            }
+        }
+        let rules = 0..u32::try_from(seen.len()).unwrap_or(u32::MAX);
+        rules.filter(|rule| seen[*rule as usize]).collect()
     }
 }
 
@@ -143,9 +162,16 @@ pub struct WhatIf {
     pub units: Units,
     /// What each node uses of limits: given back when it goes (D-38).
     pub uses: IxVec<NodeId, Vec<(StockId, i128)>>,
-    /// Position of each movable pod of the snapshot in Karpenter's queue (S-61): CPU descending, memory descending, oldest
-    /// first.
-    pub queue_rank: Vec<u32>,
+    queue_ranks: OnceLock<Vec<u32>>,
+}
+
+impl WhatIf {
+    /// Position of each movable pod of `snapshot`, which this was compiled from, in Karpenter's queue (S-61): CPU
+    /// descending, memory descending, oldest first. O(pods log) when first asked.
+    pub fn queue_ranks(&self, snapshot: &Snapshot) -> &[u32] {
+        self.queue_ranks
+            .get_or_init(|| queue_ranks(snapshot, &self.symbols))
+    }
 }
 
 /// Compiles `views` with the pods that `movable` marks (by position in the snapshot) as pods to place.
@@ -261,9 +287,9 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         preferences: None,
     };
     let symbols = Symbols {
-        requests: keys
+        requests: order
             .iter()
-            .map(|key| Arc::clone(&grouping.requests[key.requests]))
+            .map(|class| Arc::clone(&grouping.requests[grouping.keys[*class].requests]))
             .collect(),
         daemons: table.rooms.into_iter().map(|room| room.daemons).collect(),
         pods: bases.iter().map(|base| base.pods.clone()).collect(),
@@ -273,10 +299,10 @@ pub fn compile(views: &Views<'_>, movable: &[bool]) -> WhatIf {
         likings: Vec::new(),
         soft_rules: Vec::new(),
         resources: units.names().to_vec(),
-        shelf: std::sync::OnceLock::new(),
+        shelf: OnceLock::new(),
     };
     WhatIf {
-        queue_rank: queue_ranks(views, &symbols),
+        queue_ranks: OnceLock::new(),
         problem,
         symbols,
         class_of,
@@ -302,7 +328,7 @@ fn port_clashes(bases: &[Base], base: &Base) -> Option<BitSet<ClassId>> {
 }
 
 /// Positions in Karpenter's queue by position in the snapshot; pods that do not move have none worth asking for.
-fn queue_ranks(views: &Views<'_>, symbols: &Symbols) -> Vec<u32> {
+fn queue_ranks(snapshot: &Snapshot, symbols: &Symbols) -> Vec<u32> {
     let sizes: IxVec<ClassId, (Quantity, Quantity)> = symbols
         .requests
         .iter()
@@ -313,7 +339,7 @@ fn queue_ranks(views: &Views<'_>, symbols: &Symbols) -> Vec<u32> {
         .enumerate()
         .flat_map(|(class, pods)| pods.iter().map(move |pod| (class, *pod)))
         .collect();
-    let pods = &views.snapshot.pods;
+    let pods = &snapshot.pods;
     order.sort_by(|(a, first), (b, second)| {
         let age = |at: &u32| {
             let pod = &pods[*at as usize];
@@ -447,6 +473,7 @@ fn between(views: &Views<'_>, rules: &Rules, table: &OptionTable<'_>, bases: &[B
             .iter()
             .any(|rule| counted[*rule].demand == CountedKind::Affinity)
     };
+    let (standing, departing) = standing(views, rules, &counted);
     Between {
         steady: bases
             .iter()
@@ -456,20 +483,21 @@ fn between(views: &Views<'_>, rules: &Rules, table: &OptionTable<'_>, bases: &[B
         over_domains,
         owned: bases.iter().map(|b| numbers(&identity(b).owned)).collect(),
         member: bases.iter().map(|b| numbers(&identity(b).member)).collect(),
-        standing: standing(views, rules, &counted),
+        standing,
+        departing,
         rules: counted,
         keys: domains.keys,
     }
 }
 
-fn standing(
-    views: &Views<'_>,
-    rules: &Rules,
-    counted: &[CountedRule],
-) -> IxVec<NodeId, Vec<Standing>> {
-    let mut by_node: IxVec<NodeId, Vec<Standing>> = IxVec::filled(views.nodes.len(), Vec::new());
+type ByNode = IxVec<NodeId, Vec<Standing>>;
+
+/// What stands on nodes that stay, and on those that are being deleted.
+fn standing(views: &Views<'_>, rules: &Rules, counted: &[CountedRule]) -> (ByNode, ByNode) {
+    let mut by_node: ByNode = IxVec::filled(views.nodes.len(), Vec::new());
+    let mut departing = by_node.clone();
     if rules.is_empty() {
-        return by_node;
+        return (by_node, departing);
     }
     let mut known: FastMap<(usize, usize), Vec<usize>> = FastMap::default();
     for (position, pod) in views.snapshot.pods.iter().enumerate() {
@@ -477,10 +505,14 @@ fn standing(
         let Some(at) = views.node_use.node_of.get(position) else {
             continue;
         };
-        if pod.is_finished() || views.nodes[at as usize].deleting {
+        if pod.is_finished() {
             continue;
         }
-        let list = &mut by_node[NodeId::new(at as usize)];
+        let table = match views.nodes[at as usize].deleting {
+            true => &mut departing,
+            false => &mut by_node,
+        };
+        let list = &mut table[NodeId::new(at as usize)];
         let mut add = |rule: usize, members: u32, owners: u32| {
             let rule = u32::try_from(rule).unwrap_or(u32::MAX);
             match list.iter_mut().find(|held| held.rule == rule) {
@@ -511,5 +543,5 @@ fn standing(
             add(rule, 0, 1);
         }
     }
-    by_node
+    (by_node, departing)
 }

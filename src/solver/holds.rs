@@ -13,14 +13,21 @@ pub fn joint_state(
     option: OptionId,
     content: &[(ClassId, u32)],
 ) -> Option<StateId> {
-    let mut state = problem.pairs[problem.options[option].pair].state;
-    for (class, _) in content {
-        if !problem.options_of(*class).contains(option) {
-            return None;
-        }
-        state = join(problem, option, state, *class)?;
+    let suits = |(class, _): &(ClassId, u32)| problem.options_of(*class).contains(option);
+    if !content.iter().all(suits) {
+        return None;
     }
-    Some(state)
+    joined(problem, option, content)
+}
+
+/// As [`joint_state`], for classes that suit `option`.
+fn joined(problem: &Problem, option: OptionId, content: &[(ClassId, u32)]) -> Option<StateId> {
+    let state = problem.pairs[problem.options[option].pair].state;
+    if !problem.states.is_open(state) {
+        return Some(state);
+    }
+    let mut classes = content.iter().map(|(class, _)| *class);
+    classes.try_fold(state, |state, class| join(problem, option, state, class))
 }
 
 /// The label state after a pod of `class` joins a node of `option` in `state`.
@@ -99,7 +106,8 @@ pub fn may_share(problem: &Problem, content: &[(ClassId, u32)]) -> bool {
     })
 }
 
-/// The options of `pool` that hold `content`, stocks and `minValues` apart. O(options x content).
+/// The options of `pool` that hold `content`, stocks and `minValues` apart. O(options x (64 + content) / 64), where labels
+/// are undecided O(options x content).
 #[must_use]
 pub fn holders(problem: &Problem, pool: PoolId, content: &[(ClassId, u32)]) -> BitSet<OptionId> {
     let mut set = problem.pools[pool].options.clone();
@@ -111,7 +119,7 @@ pub fn holders(problem: &Problem, pool: PoolId, content: &[(ClassId, u32)]) -> B
     total_demand(problem, content, &mut total);
     for option in set.iter() {
         let room = problem.room_of(problem.options[option].room);
-        if fits(&total, room) && joint_state(problem, option, content).is_some() {
+        if fits(&total, room) && joined(problem, option, content).is_some() {
             kept.insert(option);
         }
     }
@@ -132,6 +140,24 @@ pub fn distinct_values(problem: &Problem, pool: PoolId, options: &BitSet<OptionI
         counts.push(u32::try_from(seen.iter().filter(|s| **s).count()).unwrap_or(u32::MAX));
     }
     counts
+}
+
+/// Whether `options` keep the `minValues` of `pool`.
+#[must_use]
+pub fn enough_values(problem: &Problem, pool: PoolId, options: &BitSet<OptionId>) -> bool {
+    let rules = &problem.pools[pool].min_values;
+    rules.is_empty()
+        || rules
+            .iter()
+            .zip(distinct_values(problem, pool, options))
+            .all(|(rule, have)| have >= rule.at_least)
+}
+
+/// Whether a node of `pool` has to leave a choice of types (M-6).
+#[must_use]
+pub fn asks_for_values(problem: &Problem, pool: PoolId) -> bool {
+    !problem.pools[pool].min_values.is_empty()
+        && problem.min_values_policy == MinValuesPolicy::Strict
 }
 
 /// Whether a node of `pool` with `content` keeps its `minValues` (M-6). `alone` is what the node's first pod alone keeps:

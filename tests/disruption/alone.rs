@@ -1,14 +1,18 @@
 //! What holds of each command by itself, and of the way that a plan is the start of.
 
+use std::sync::Arc;
+
 use crate::corpus::recorded;
-use crate::weaknesses::{cluster, commands, condition, karpenter, managed, ours};
+use crate::weaknesses::{cluster, commands, drift, karpenter, managed, ours};
 use crate::world::world;
 use tetrapod::base::rng::Rng;
 use tetrapod::disruption::apply;
 use tetrapod::disruption::converge;
 use tetrapod::disruption::karpenter::Version;
 use tetrapod::disruption::policy::{EconomicPolicy, KarpenterPolicy, Policy};
+use tetrapod::model::affinity::{PodAffinityTerm, TopologySpreadConstraint};
 use tetrapod::model::cluster::Snapshot;
+use tetrapod::model::label::{LabelSelector, SelectorExpression, SelectorOperator, ZONE};
 use tetrapod::model::node_pool::Budget;
 use tetrapod::model::resources::Name;
 use tetrapod::plan::command::{DisruptionReason, Method};
@@ -96,10 +100,7 @@ fn drift_takes_no_more_along_than_its_budget_lets_go() {
             .pod("cpu=4 on=b"),
     );
     budget(&mut snapshot, "1", Some("Drifted"));
-    let now = snapshot.options.now.unwrap();
-    snapshot.node_claims[0]
-        .conditions
-        .push(condition("Drifted", now));
+    drift(&mut snapshot, &["a"]);
     let (plan, _) = ours(&snapshot);
     let drift = plan.iter().find(|c| c.method == Method::Drift).unwrap();
     assert_eq!(drift.candidates.len(), 1);
@@ -128,6 +129,68 @@ fn a_pod_that_waits_keeps_no_empty_node_where_a_busy_one_has_room() {
     assert_eq!(plan.len(), 1);
     assert_eq!(plan[0].reason, DisruptionReason::Empty);
     assert_eq!(plan[0].candidates[0].node.as_ref(), "empty");
+}
+
+/// What selects pods called `app` or `app-...`, which get the label.
+fn selects(snapshot: &mut Snapshot, app: &str) -> LabelSelector {
+    for pod in &mut snapshot.pods {
+        if pod.name.split('-').next() == Some(app) {
+            pod.labels = Arc::new([("app", app)].into_iter().collect());
+        }
+    }
+    let values = vec![Name::from(app)];
+    LabelSelector::new(vec![SelectorExpression::new(
+        "app",
+        SelectorOperator::In,
+        values,
+    )])
+}
+
+/// W-19: a pod that moves cannot follow one that only waits.
+#[test]
+fn a_pod_that_moves_follows_none_that_waits() {
+    let of = |place: &str| {
+        let mut snapshot = cluster(
+            world()
+                .pool("p")
+                .types("big 8cpu $8; small 4cpu $1")
+                .node("n 8cpu type=big pool=p")
+                .pod("name=web cpu=1 on=n")
+                .pod(&format!("name=db cpu=1 {place}")),
+        );
+        budget(&mut snapshot, "100%", None);
+        let mut term = PodAffinityTerm::default();
+        term.label_selector = Some(selects(&mut snapshot, "db"));
+        term.topology_key = Name::from(ZONE);
+        let spec = Arc::make_mut(&mut snapshot.pods[0].spec);
+        spec.affinity.pod_required.push(term);
+        ours(&snapshot).1
+    };
+    assert_eq!((of(""), of("on=n")), (0, 7_000));
+}
+
+/// S-89: pods on a node that is being deleted count in its domain until they are gone.
+#[test]
+fn pods_of_a_deleting_node_count_where_they_are() {
+    let of = |app: &str| {
+        let mut snapshot = cluster(
+            world()
+                .pool("p")
+                .types("big 8cpu $8 z1; small 4cpu $1 z2")
+                .node("n 8cpu type=big pool=p zone=z1")
+                .node("full 8cpu zone=z1")
+                .node("old 4cpu zone=z2 deleting")
+                .pod("name=web-1 cpu=1 on=n")
+                .pod("name=other cpu=8 on=full")
+                .pod(&format!("name={app} cpu=3 on=old")),
+        );
+        budget(&mut snapshot, "100%", None);
+        let spread = TopologySpreadConstraint::new(ZONE, 1, selects(&mut snapshot, "web"));
+        let spec = Arc::make_mut(&mut snapshot.pods[0].spec);
+        spec.topology_spread.push(spread);
+        ours(&snapshot).1
+    };
+    assert_eq!((of("web-2"), of("db")), (0, 7_000));
 }
 
 /// D-12: a pod that its StatefulSet is about to make again needs a place as one that runs does.
@@ -195,16 +258,16 @@ fn small_clusters_end_no_dearer_than_karpenter_whatever_the_budgets() {
     assert!(compared > 100 && cheaper > 10, "{cheaper} of {compared}");
 }
 
-/// Every command for arbitrary clusters without rules between pods is valid, alone and with the others, and carrying them
-/// out ends.
+/// Every command for arbitrary clusters is valid alone, with the others and after them, and carrying them out ends.
 #[test]
 fn commands_for_arbitrary_clusters_are_valid_and_end() {
     let mut planned = 0;
     for seed in 0..300 {
-        let size = match seed % 3 {
+        let size = match seed % 4 {
             0 => Size::new(40, 8),
-            1 => Size::new(60, 12),
-            _ => Size::new(30, 10).with_volumes(),
+            1 => Size::new(60, 12).with_topology(),
+            2 => Size::new(30, 10).with_volumes(),
+            _ => Size::new(40, 8).with_topology().with_volumes(),
         };
         let mut current = random(&mut Rng::new(seed), size);
         current.node_claims.clear();
@@ -224,7 +287,12 @@ fn commands_for_arbitrary_clusters_are_valid_and_end() {
             assert!(verdict.valid, "seed {seed}: {:#?}", verdict.findings);
             assert_each_alone(&current, &EconomicPolicy, &format!("seed {seed}"));
             planned += 1;
-            current = apply(&current, &plan);
+            for command in plan {
+                let next = [command];
+                let verdict = verify_commands(&current, &next);
+                assert!(verdict.valid, "seed {seed}: {:#?}", verdict.findings);
+                current = apply(&current, &next);
+            }
         }
     }
     assert!(planned > 30, "{planned}");
@@ -245,10 +313,7 @@ fn drifted_nodes_of_static_pools_are_replaced_one_for_one() {
         budget(&mut snapshot, nodes, None);
         snapshot.node_pools[0].replicas = Some(2);
         snapshot.options.feature_gates.static_capacity = true;
-        let now = snapshot.options.now.unwrap();
-        for claim in &mut snapshot.node_claims {
-            claim.conditions.push(condition("Drifted", now));
-        }
+        drift(&mut snapshot, &["a", "b"]);
         snapshot
     };
     for (limit, nodes, commands) in [

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::mutations::faults;
-use crate::weaknesses::{cluster, commands, condition, methods, ours};
+use crate::weaknesses::{cluster, commands, drift, methods, ours};
 use crate::world::world;
 use tetrapod::base::time::Span;
 use tetrapod::disruption::consolidate;
@@ -101,10 +101,7 @@ fn the_checker_finds_drift_commands_without_drift() {
 #[test]
 fn a_drifted_node_takes_its_gang_along() {
     let mut snapshot = training(LABELS[0]);
-    let now = snapshot.options.now.unwrap();
-    snapshot.node_claims[0]
-        .conditions
-        .push(condition("Drifted", now));
+    drift(&mut snapshot, &["a"]);
     let (plan, _) = ours(&snapshot);
     let drift = plan.iter().find(|c| c.method == Method::Drift).unwrap();
     let mut gone: Vec<&str> = drift.candidates.iter().map(|c| c.node.as_ref()).collect();
@@ -123,10 +120,7 @@ fn a_drifted_node_takes_its_gang_along() {
 #[test]
 fn a_drifted_gang_waits_until_its_budget_holds_all_of_it() {
     let mut snapshot = training(LABELS[0]);
-    let now = snapshot.options.now.unwrap();
-    for claim in &mut snapshot.node_claims[..2] {
-        claim.conditions.push(condition("Drifted", now));
-    }
+    drift(&mut snapshot, &["a", "b"]);
     let mut budget = tetrapod::model::node_pool::Budget::default();
     budget.nodes = Name::from("1");
     snapshot.node_pools[0].budgets = vec![budget];
@@ -150,7 +144,6 @@ fn a_node_that_expires_takes_its_gang_along() {
 #[test]
 fn h55_a_gang_that_requires_a_domain_stays_and_says_so() {
     let mut snapshot = training(LABELS[1]);
-    let now = snapshot.options.now.unwrap();
     for pod in &mut snapshot.pods[..2] {
         Arc::make_mut(&mut pod.annotations).set(
             "kueue.x-k8s.io/podset-required-topology",
@@ -161,9 +154,7 @@ fn h55_a_gang_that_requires_a_domain_stays_and_says_so() {
         node.labels
             .set("topology.k8s.aws/network-node-layer-3", "nn-1");
     }
-    snapshot.node_claims[0]
-        .conditions
-        .push(condition("Drifted", now));
+    drift(&mut snapshot, &["a"]);
     let plan = commands(&snapshot, &EconomicPolicy);
     let touched = plan.iter().flat_map(|c| &c.candidates);
     assert!(touched.clone().all(|c| c.node.as_ref() == "c"));

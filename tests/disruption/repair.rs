@@ -1,7 +1,7 @@
 //! Sick nodes: what is left to HyperPod and what the planner repairs (H-43..H-47, D-100..D-102).
 
 use crate::mutations::faults;
-use crate::weaknesses::{cluster, methods, ours};
+use crate::weaknesses::{cluster, drift, methods, ours};
 use crate::world::world;
 use tetrapod::base::time::Span;
 use tetrapod::disruption::policy::EconomicPolicy;
@@ -92,9 +92,7 @@ fn h45_empty_drifted_and_expiring_nodes_are_left_to_hyperpod_too() {
     for node in ["a", "b", "c", "d", "e", "f"] {
         label(&mut snapshot, node, "UnschedulablePendingReplacement");
     }
-    let now = snapshot.options.now.unwrap();
-    let drifted = crate::weaknesses::condition("Drifted", now);
-    snapshot.node_claims[0].conditions.push(drifted);
+    drift(&mut snapshot, &["a"]);
     assert!(ours(&snapshot).0.is_empty());
 }
 

@@ -65,6 +65,16 @@ pub(crate) fn managed(snapshot: &mut Snapshot) {
     }
 }
 
+/// Marks `nodes` drifted.
+pub(crate) fn drift(snapshot: &mut Snapshot, nodes: &[&str]) {
+    let since = condition("Drifted", snapshot.options.now.unwrap());
+    for claim in &mut snapshot.node_claims {
+        if nodes.contains(&claim.node_name.as_deref().unwrap()) {
+            claim.conditions.push(since.clone());
+        }
+    }
+}
+
 pub(crate) fn cluster(world: World) -> Snapshot {
     world.with(managed).snapshot
 }
@@ -453,10 +463,7 @@ fn w23_drifted_nodes_merge_and_avoid_each_other() {
             .pod(&format!("cpu=1 on={node}"));
     }
     let mut snapshot = cluster(world);
-    let now = snapshot.options.now.unwrap();
-    for claim in &mut snapshot.node_claims {
-        claim.conditions.push(condition("Drifted", now));
-    }
+    drift(&mut snapshot, &["a", "b", "c", "d"]);
     let (commands, saved) = ours(&snapshot);
     assert_eq!(saved, 12_000);
     assert_eq!(commands.iter().map(|c| c.evictions).sum::<usize>(), 4);

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::Economic;
-use super::pack::asks_for_values;
-use super::parts::Joined;
+use super::parts::{Joined, Part};
 use crate::base::index::Ix as _;
 use crate::disruption::candidate::Candidate;
 use crate::model::price::Price;
+use crate::problem::ClassId;
 use crate::problem::whatif::CountedKind;
-use crate::problem::{ClassId, NodeId};
+use crate::solver::holds::asks_for_values;
 use crate::solver::whatif::{Slot, World};
 
 /// How often the pods of a part are gone through to find an order in which their rules let them arrive.
@@ -159,20 +159,13 @@ impl<'a> Economic<'_, 'a> {
     }
 
     /// Whether the pods of a part find their places with only its own nodes gone, one after the other: a domain that
-    /// others leave is there still, and a pod that follows another needs that one first.
-    pub(super) fn stands_alone(
-        &self,
-        world: &World<'_>,
-        candidates: &[&Candidate<'a>],
-        slots: &[Slot],
-        existing: &[(NodeId, Vec<u32>)],
-    ) -> bool {
+    /// others leave is there still, a pod that follows another needs that one first, and those that wait already are not
+    /// there yet.
+    pub(super) fn stands_alone(&self, world: &World<'_>, part: &Part<'_, 'a>) -> bool {
         let between = &self.cluster.what.between;
         let content = || {
-            candidates
-                .iter()
-                .filter_map(|c| c.content.as_ref())
-                .flatten()
+            let contents = part.candidates.iter().filter_map(|c| c.content.as_ref());
+            contents.flatten()
         };
         let concerned = |class: ClassId| {
             !between.steady[class]
@@ -184,45 +177,39 @@ impl<'a> Economic<'_, 'a> {
         if between.is_idle() || !content().any(|(class, _)| concerned(*class)) {
             return true;
         }
-        let mut alone = World::new(&self.cluster.what);
-        for candidate in candidates {
+        let mut alone = World::beside_departing(&self.cluster.what);
+        for candidate in &part.candidates {
             alone.remove(Slot::of(candidate.node));
         }
-        let mut waiting: Vec<(Slot, ClassId, u32)> = Vec::new();
-        for slot in slots {
-            let Some(bought) = world.bought(*slot) else {
-                continue;
-            };
-            let own = alone.buy(bought.option);
-            let here = world.content(*slot).iter();
-            waiting.extend(here.map(|(class, count)| (own, *class, *count)));
-        }
-        for (node, pods) in existing {
-            for class in pods
-                .iter()
-                .filter_map(|pod| self.cluster.what.class_of[*pod as usize])
-            {
-                waiting.push((Slot::of(*node), class, 1));
+        let classes = |pods: &[u32]| -> Vec<ClassId> {
+            let class_of = &self.cluster.what.class_of;
+            let known = pods.iter().filter_map(|pod| class_of[*pod as usize]);
+            known.collect()
+        };
+        let mut waiting: Vec<(Slot, ClassId)> = Vec::new();
+        for (slot, pods) in &part.bought {
+            if let Some(bought) = world.bought(*slot) {
+                let own = alone.buy(bought.option);
+                waiting.extend(classes(pods).into_iter().map(|class| (own, class)));
             }
+        }
+        for (node, pods) in &part.existing {
+            let slot = Slot::of(*node);
+            waiting.extend(classes(pods).into_iter().map(|class| (slot, class)));
         }
         for _ in 0..ROUNDS {
             let before = waiting.len();
-            let mut moved = false;
-            for (slot, class, count) in &mut waiting {
-                while *count > 0 && alone.fits(*slot, *class) {
+            waiting.retain(|(slot, class)| {
+                let fits = alone.fits(*slot, *class);
+                if fits {
                     alone.place(*slot, *class);
-                    *count -= 1;
-                    moved = true;
                 }
-            }
-            waiting.retain(|(_, _, count)| *count > 0);
-            if waiting.is_empty() {
-                return true;
-            }
-            if !moved && waiting.len() == before {
-                return false;
+                !fits
+            });
+            if waiting.is_empty() || waiting.len() == before {
+                break;
             }
         }
-        false
+        waiting.is_empty()
     }
 }

@@ -1,13 +1,13 @@
 //! New nodes for pods that found no free room: one node for all, or a greedy choice node by node.
 
-use super::pack::{Allowed, Packer, asks_for_values};
+use super::pack::{Allowed, Packer};
 use std::cmp::Ordering;
 
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
-use crate::disruption::karpenter::simulate::enough_values;
 use crate::model::price::Price;
 use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
+use crate::solver::holds::{asks_for_values, enough_values};
 use crate::solver::whatif::topology::Spot;
 use crate::solver::whatif::{Slot, World};
 
@@ -113,12 +113,11 @@ impl Packer {
         if !asks_for_values(problem, pool) {
             return true;
         }
-        let mut choice = problem.pools[pool].options.clone();
+        let mut choice = world.alternatives(slot, world.stocks());
         choice.retain(|option| {
             let price = problem.options[option].price;
             (spot || !self.spot[option.at()])
                 && most.is_none_or(|most| price.is_some_and(|price| price <= most))
-                && world.could_be(slot, option)
         });
         enough_values(problem, pool, &choice)
     }
@@ -143,7 +142,6 @@ impl Packer {
         limit: Option<Price>,
     ) -> Option<Price> {
         let problem = world.problem();
-        let dims = problem.dims;
         let mut spent = Price::ZERO;
         let mut room = Vec::new();
         let mut known = vec![0.0; problem.pairs.len()];
@@ -161,21 +159,8 @@ impl Packer {
                     break;
                 }
             }
-            let option = self.best_of(world, ranked, &items)?;
+            let option = self.buy_best(world, ranked, &mut items)?;
             spent += problem.options[option].price?;
-            let slot = world.buy(option);
-            let rows = (items.demands.chunks_exact(dims)).zip(items.after.chunks_exact(dims));
-            for ((class, count), (demand, least)) in items.list.iter_mut().zip(rows) {
-                if !fits(least, world.room(slot)) {
-                    break;
-                }
-                if *count > 0 && fits(demand, world.room(slot)) {
-                    *count -= Self::fill(world, slot, *class, *count);
-                }
-            }
-            if world.content(slot).is_empty() {
-                return None;
-            }
             items.tidy(problem);
         }
         Some(spent)
@@ -255,25 +240,40 @@ impl Packer {
         ranked
     }
 
-    /// The least ratio; where rules between pods matter, of the few best as they really are.
-    fn best_of(
+    /// Buys the best of `ranked` as they really are, filled, and takes what it holds off `items`. `None` if nothing holds
+    /// anything; the caller takes back what was done.
+    fn buy_best(
         &self,
         world: &mut World<'_>,
         ranked: Vec<Ranked>,
-        items: &Items<'_>,
+        items: &mut Items<'_>,
     ) -> Option<OptionId> {
-        if self.simple && !self.rules {
-            return ranked.first().map(|best| best.option);
-        }
+        let mark = world.mark();
+        let mut taken = Vec::new();
         let mut best: Option<(f64, OptionId)> = None;
-        for Ranked { option, .. } in ranked.into_iter().take(EXACT) {
-            let value = self.filled_exactly(world, option, items);
-            let ratio = world.problem().options[option].cost / value;
-            if value > 0.0 && best.is_none_or(|(held, _)| ratio < held) {
-                best = Some((ratio, option));
+        let mut held = None;
+        for Ranked { ratio, option, .. } in ranked.into_iter().take(EXACT) {
+            // Rules between pods hardly ever make more of a node than its room does.
+            if best.is_some_and(|(found, _)| found <= ratio) {
+                break;
+            }
+            world.undo(mark);
+            let value = self.fill_new(world, option, items, &mut taken);
+            held = Some(option);
+            let real = world.problem().options[option].cost / value;
+            if value > 0.0 && best.is_none_or(|(found, _)| real < found) {
+                best = Some((real, option));
             }
         }
-        best.map(|(_, option)| option)
+        let (_, option) = best?;
+        if held != Some(option) {
+            world.undo(mark);
+            self.fill_new(world, option, items, &mut taken);
+        }
+        for ((_, count), taken) in items.list.iter_mut().zip(taken) {
+            *count -= taken;
+        }
+        Some(option)
     }
 
     /// The value of what a new node of `option` would hold of `items`, filled in their order, rules between pods apart.
@@ -314,10 +314,17 @@ impl Packer {
         value
     }
 
-    fn filled_exactly(&self, world: &mut World<'_>, option: OptionId, items: &Items<'_>) -> f64 {
+    /// Buys a node of `option` and fills it with `items`: the value of what it holds, and how much of each item that is.
+    fn fill_new(
+        &self,
+        world: &mut World<'_>,
+        option: OptionId,
+        items: &Items<'_>,
+        taken: &mut Vec<u32>,
+    ) -> f64 {
         let dims = world.problem().dims;
         let mut value = 0.0;
-        let mark = world.mark();
+        taken.clear();
         let slot = world.buy(option);
         let rows = items
             .demands
@@ -327,12 +334,13 @@ impl Packer {
             if !fits(least, world.room(slot)) {
                 break;
             }
-            if *count > 0 && fits(demand, world.room(slot)) {
-                value +=
-                    self.value[class.at()] * f64::from(Self::fill(world, slot, *class, *count));
-            }
+            let placed = match *count > 0 && fits(demand, world.room(slot)) {
+                true => Self::fill(world, slot, *class, *count),
+                false => 0,
+            };
+            taken.push(placed);
+            value += self.value[class.at()] * f64::from(placed);
         }
-        world.undo(mark);
         value
     }
 }

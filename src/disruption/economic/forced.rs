@@ -4,7 +4,6 @@ use super::gangs::Companies;
 use super::pack::Allowed;
 use super::places::Places;
 use super::{Economic, Reserved};
-use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
 use crate::base::time::Timestamp;
 use crate::disruption::DisruptionReason;
@@ -212,13 +211,7 @@ impl<'c, 'a> Economic<'c, 'a> {
                 let Some(bought) = world.bought(slot) else {
                     continue;
                 };
-                let mut allowed = BitSet::new(world.problem().options.len());
-                let pool = world.problem().options[bought.option].pool;
-                for option in world.problem().pools[pool].options.iter() {
-                    if world.could_be(slot, option) {
-                        allowed.insert(option);
-                    }
-                }
+                let mut allowed = world.alternatives(slot, world.stocks());
                 allowed.insert(bought.option);
                 let purchase = Purchase {
                     slot,
@@ -235,6 +228,9 @@ impl<'c, 'a> Economic<'c, 'a> {
                 existing,
             };
             let mut command = builder.command(&draft, world);
+            if !builder.keeps_min_values(&draft, &command) {
+                continue;
+            }
             command.waves.clear();
             commands.push(command);
         }

@@ -2,11 +2,11 @@
 
 use crate::base::index::Ix as _;
 use crate::model::instance_type::CapacityType;
-use crate::model::options::{Effort, MinValuesPolicy};
+use crate::model::options::Effort;
 use crate::model::price::Price;
-use crate::problem::{ClassId, OptionId, PoolId, Problem, fit_count, fits};
+use crate::problem::{ClassId, OptionId, Problem, fit_count, fits};
 use crate::solver::candidates::Tiers;
-use crate::solver::holds::keeps_min_values;
+use crate::solver::holds::{asks_for_values, keeps_min_values};
 use crate::solver::values::{Measure, values};
 use crate::solver::whatif::{Slot, World};
 
@@ -86,12 +86,10 @@ impl Packer {
             options
         };
         let mut rates = vec![f64::INFINITY; problem.dims];
-        for (option, cost) in &costs {
-            let room = problem.room_of(problem.options[*option].room);
-            for (rate, amount) in rates.iter_mut().zip(room) {
-                if *amount > 0 && *cost > 0.0 {
-                    *rate = rate.min(cost / as_float(*amount));
-                }
+        for (option, _) in &costs {
+            let row = &problem.options[*option];
+            if let Some(price) = row.price.filter(|price| *price > Price::ZERO) {
+                lower(&mut rates, price.as_f64(), problem.room_of(row.room));
             }
         }
         rates
@@ -99,12 +97,15 @@ impl Packer {
             .filter(|rate| !rate.is_finite())
             .for_each(|rate| *rate = 0.0);
         let open = |pair: &crate::problem::Pair| problem.states.is_open(pair.state);
+        let priced_all = tiers.all().map(|c| c.option);
+        let mut by_price: Vec<(Price, OptionId)> = priced_all
+            .filter_map(|option| Some((problem.options[option].price?, option)))
+            .collect();
+        by_price.sort_unstable();
         let least_price = |class: ClassId| {
-            let holding = tiers.all().map(|c| c.option);
-            holding
-                .filter(|option| problem.holds_one(*option, class))
-                .filter_map(|option| problem.options[option].price)
-                .min()
+            let mut options = by_price.iter();
+            let least = options.find(|(_, option)| problem.holds_one(*option, class));
+            least.map(|(price, _)| *price)
         };
         let least_price = problem.classes.ids().map(least_price).collect();
         Self {
@@ -139,16 +140,40 @@ impl Packer {
         left.all(|(class, count)| floor.add(problem, *class, *count))
     }
 
-    /// What `content` costs at least: each resource at its least price per unit.
+    /// What `content` costs at least on new nodes: each resource at its least price per unit.
     pub(super) fn floor_of(&self, problem: &Problem, content: &[(ClassId, u32)]) -> f64 {
-        let mut sums = vec![0.0; self.rates.len()];
-        for (class, count) in content {
-            let needs = problem.demand_of(*class).iter().zip(&self.rates);
-            for (sum, (need, rate)) in sums.iter_mut().zip(needs) {
-                *sum += as_float(*need) * rate * f64::from(*count);
+        let needs = needs(problem, content);
+        let amounts = needs.iter().zip(&self.rates);
+        amounts.fold(0.0, |most, (need, rate)| most.max(need * rate))
+    }
+
+    /// What the pods of nodes cost at least, wherever they go: on these nodes, given by price, content and free room, on
+    /// new ones, or for nothing in `free` room elsewhere.
+    pub(super) fn floor_beside<'w>(
+        &self,
+        problem: &Problem,
+        nodes: impl Iterator<Item = (f64, Vec<(ClassId, u32)>, &'w [i64])>,
+        free: impl Iterator<Item = &'w [i64]>,
+    ) -> f64 {
+        let mut rates = self.rates.clone();
+        let mut sums = vec![0.0; problem.dims];
+        for (price, content, room) in nodes {
+            let needs = needs(problem, &content);
+            for (at, (need, left)) in needs.iter().zip(room).enumerate() {
+                sums[at] += need;
+                let whole = need + as_float((*left).max(0));
+                if whole > 0.0 {
+                    rates[at] = rates[at].min(price / whole);
+                }
             }
         }
-        sums.into_iter().fold(0.0, f64::max)
+        for room in free {
+            for (sum, left) in sums.iter_mut().zip(room) {
+                *sum -= as_float((*left).max(0));
+            }
+        }
+        let amounts = sums.iter().zip(&rates);
+        amounts.fold(0.0, |most, (sum, rate)| most.max(sum * rate))
     }
 
     /// Whether `option` is spot.
@@ -303,10 +328,24 @@ impl Packer {
     }
 }
 
-/// Whether a node of `pool` has to leave a choice of types (M-6).
-pub(super) fn asks_for_values(problem: &Problem, pool: PoolId) -> bool {
-    !problem.pools[pool].min_values.is_empty()
-        && problem.min_values_policy == MinValuesPolicy::Strict
+/// Lowers each rate to what a unit costs in a node of this `price` and `room`.
+fn lower(rates: &mut [f64], price: f64, room: &[i64]) {
+    for (rate, amount) in rates.iter_mut().zip(room) {
+        if *amount > 0 {
+            *rate = rate.min(price / as_float(*amount));
+        }
+    }
+}
+
+/// What `content` asks for, resource by resource.
+fn needs(problem: &Problem, content: &[(ClassId, u32)]) -> Vec<f64> {
+    let mut sums = vec![0.0; problem.dims];
+    for (class, count) in content {
+        for (sum, need) in sums.iter_mut().zip(problem.demand_of(*class)) {
+            *sum += as_float(*need) * f64::from(*count);
+        }
+    }
+    sums
 }
 
 /// Below what new nodes for the pods added so far cannot cost: each resource at its least price per unit, and the least

@@ -6,21 +6,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::bitset::BitSet;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::disruption::DisruptionReason;
 use crate::disruption::build::{Builder, Dealer, Draft, Purchase};
 use crate::disruption::candidate::Candidate;
 use crate::disruption::karpenter::balanced::Totals;
-use crate::disruption::karpenter::simulate::enough_values;
 use crate::model::price::Price;
 use crate::plan::command::{Command, Method};
 use crate::problem::whatif::CountedKind;
-use crate::problem::{ClassId, NodeId, OptionId};
+use crate::problem::{ClassId, NodeId};
+use crate::solver::holds::{asks_for_values, enough_values};
 use crate::solver::whatif::{Slot, World};
 
-use super::pack::asks_for_values;
 use super::{Economic, Reserved};
 
 /// Sets that are joined.
@@ -47,10 +45,10 @@ impl Joined {
 
 /// Nodes that go together, what is bought for their pods, and where else these go.
 #[derive(Default)]
-struct Part<'d, 'a> {
-    candidates: Vec<&'d Candidate<'a>>,
-    bought: Vec<(Slot, Vec<u32>)>,
-    existing: Vec<(NodeId, Vec<u32>)>,
+pub(super) struct Part<'d, 'a> {
+    pub(super) candidates: Vec<&'d Candidate<'a>>,
+    pub(super) bought: Vec<(Slot, Vec<u32>)>,
+    pub(super) existing: Vec<(NodeId, Vec<u32>)>,
 }
 
 impl<'a> Economic<'_, 'a> {
@@ -71,21 +69,17 @@ impl<'a> Economic<'_, 'a> {
         }
         let mut dealer = Dealer::new(self.cluster, leaving, false);
         let rules = self.cluster.what.between.rules.len();
-        let bought: Vec<Slot> = world
-            .slots()
-            .skip(own)
-            .filter(|slot| !world.is_gone(*slot))
-            .collect();
+        let slots = (world.slots().skip(own)).filter(|slot| !world.is_gone(*slot));
+        // What only pods that wait already would get is not bought for them here (W-19).
+        let (bought, purchases): (Vec<Slot>, Vec<Vec<u32>>) = slots
+            .map(|slot| (slot, dealer.deal(world.content(slot))))
+            .filter(|(_, pods)| !pods.is_empty())
+            .unzip();
         let mut sets = Joined::new(leaving.len() + bought.len() + rules);
-        let mut purchases: Vec<Vec<u32>> = Vec::with_capacity(bought.len());
-        for (at, slot) in bought.iter().enumerate() {
-            let pods = dealer.deal(world.content(*slot));
-            for pod in &pods {
-                if let Some(node) = owner.get(pod) {
-                    sets.join(*node, leaving.len() + at);
-                }
+        for (at, pods) in purchases.iter().enumerate() {
+            for node in pods.iter().filter_map(|pod| owner.get(pod)) {
+                sets.join(*node, leaving.len() + at);
             }
-            purchases.push(pods);
         }
         let mut existing: Vec<(NodeId, Vec<u32>)> = Vec::new();
         for slot in world.slots().take(world.existing()) {
@@ -139,7 +133,7 @@ impl<'a> Economic<'_, 'a> {
 
     /// The command of one part, if it holds alone and pays.
     fn part(&self, world: &World<'_>, part: Part<'_, 'a>, totals: &Totals) -> Option<Command> {
-        let candidates = part.candidates;
+        let candidates = &part.candidates;
         let slots: Vec<Slot> = part.bought.iter().map(|(slot, _)| *slot).collect();
         let before: Price = candidates.iter().filter_map(|c| c.price).sum();
         let after: Price = slots
@@ -149,8 +143,8 @@ impl<'a> Economic<'_, 'a> {
             .sum();
         let forced = candidates.iter().filter_map(|c| self.forced(c)).min();
         // What counts on what others give back comes once they are gone.
-        let stocks = self.stocks_alone(world, &candidates, &slots)?;
-        if !self.stands_alone(world, &candidates, &slots, &part.existing) {
+        let stocks = self.stocks_alone(world, candidates, &slots)?;
+        if !self.stands_alone(world, &part) {
             return None;
         }
         let saving = forced.is_none().then(|| before - after);
@@ -168,11 +162,14 @@ impl<'a> Economic<'_, 'a> {
             },
             existing: part.existing,
             purchases,
-            candidates,
+            candidates: part.candidates,
         };
         let approved = totals.approve_prices(&draft.candidates, before.as_f64(), after.as_f64());
         let builder = Builder::new(self.cluster, self.assessor.pdbs());
         let mut command = builder.command(&draft, world);
+        if !builder.keeps_min_values(&draft, &command) {
+            return None;
+        }
         command.net_saving = command.net_saving - self.restarts(&draft.candidates);
         let pays = command.net_saving > Price::ZERO && approved;
         (forced.is_some() || pays).then_some(command)
@@ -249,20 +246,14 @@ impl<'a> Economic<'_, 'a> {
         let chosen = world.bought(slot)?.option;
         let price = problem.options[chosen].price?;
         let spot = self.packer.is_spot(chosen);
-        let mut allowed = BitSet::new(problem.options.len());
-        let fine = |option: &OptionId| {
-            let other = problem.options[*option].price;
-            (spot || !self.packer.is_spot(*option))
+        let mut allowed = world.alternatives(slot, stocks);
+        allowed.retain(|option| {
+            let other = problem.options[option].price;
+            (spot || !self.packer.is_spot(option))
                 && other.is_some_and(|other| saving.is_none_or(|saving| other < price + saving))
-                && world.could_be_within(slot, *option, stocks)
-        };
-        let pool = problem.options[chosen].pool;
-        problem.pools[pool]
-            .options
-            .iter()
-            .filter(fine)
-            .for_each(|option| allowed.insert(option));
+        });
         allowed.insert(chosen);
+        let pool = problem.options[chosen].pool;
         let enough = !asks_for_values(problem, pool) || enough_values(problem, pool, &allowed);
         enough.then_some(Purchase {
             slot,

@@ -6,7 +6,10 @@
 //! eviction costs and what starting a node costs is in the objective (M-21), so the same search serves all of them.
 
 mod anew;
+mod measure;
 mod spot;
+
+use measure::{Objective, Rates, Work};
 
 use super::gangs::Companies;
 use super::pack::{Allowed, Packer};
@@ -16,9 +19,9 @@ use crate::base::rng::Rng;
 use crate::disruption::candidate::Candidate;
 use crate::disruption::cluster::Cluster;
 use crate::model::instance_type::CapacityType;
-use crate::model::options::{Effort, Options};
 use crate::model::price::Price;
-use crate::problem::{ClassId, OptionId};
+use crate::problem::{ClassId, OptionId, fits};
+use crate::solver::holds::total_demand;
 use crate::solver::whatif::{Slot, World};
 
 /// Seed of the choice of groups.
@@ -29,82 +32,6 @@ const SMALL: usize = 64;
 
 /// A block of nodes is broken only where that saves more than this part of what it costs (H-55).
 const BLOCK_PART: i128 = 4;
-
-/// How much is tried.
-#[derive(Debug, Clone, Copy)]
-struct Work {
-    /// Groups at most.
-    groups: u32,
-    /// Pods placed while trying groups, at most.
-    placements: usize,
-    /// How the solver packs many pods.
-    solver: Effort,
-}
-
-impl Work {
-    fn of(effort: Effort, pods: usize) -> Self {
-        let small = pods <= 2_000;
-        match effort {
-            Effort::Fast => Self {
-                groups: 0,
-                placements: 0,
-                solver: Effort::Fast,
-            },
-            Effort::Balanced => Self {
-                groups: 2_000,
-                placements: if small { 60_000 } else { 20_000 },
-                solver: if small {
-                    Effort::Balanced
-                } else {
-                    Effort::Fast
-                },
-            },
-            Effort::Thorough => Self {
-                groups: 50_000,
-                placements: 5_000_000,
-                solver: Effort::Balanced,
-            },
-        }
-    }
-}
-
-/// What counts: dollars over the horizon, in 10^-15 dollar-milliseconds, then evictions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct Objective {
-    cost: i128,
-    evictions: usize,
-}
-
-/// Dollars per hour and per eviction in one currency.
-#[derive(Debug, Clone, Copy)]
-struct Rates {
-    horizon: i128,
-    start: i128,
-    eviction: i128,
-    restart: i128,
-}
-
-impl Rates {
-    fn of(options: &Options) -> Self {
-        Self {
-            horizon: i128::from(options.horizon.as_millis().max(0)),
-            start: i128::from(options.node_start_time.as_millis().max(0)),
-            eviction: options.eviction_cost.as_femto().saturating_mul(3_600_000),
-            restart: options
-                .gang_restart_cost
-                .as_femto()
-                .saturating_mul(3_600_000),
-        }
-    }
-
-    fn keep(self, price: Price) -> i128 {
-        price.as_femto().saturating_mul(self.horizon)
-    }
-
-    fn buy(self, price: Price) -> i128 {
-        price.as_femto().saturating_mul(self.horizon + self.start)
-    }
-}
 
 /// The state of a search.
 #[derive(Debug, Clone)]
@@ -194,7 +121,10 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         };
         let units = self.units(&start);
         // In a small cluster every start is searched to the end, in a large one the best of them.
-        let small = units.len() <= SMALL;
+        let small = units.len() <= SMALL && self.work.few_pods;
+        if !small && self.is_close(&start) {
+            return start;
+        }
         let anew = self.packed_anew(&start, &units, small);
         let enough = anew
             .as_ref()
@@ -207,6 +137,9 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 anew.into_iter().fold(best, State::better)
             }
         };
+        if !small && self.is_close(&best) {
+            return best;
+        }
         let mut sizes = Vec::new();
         if units.len() > 4 && (small || self.rates.eviction > 0) {
             sizes.push(units.len() / 2);
@@ -461,6 +394,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
     /// Nodes one by one, the most wasteful first. Whether something changed.
     fn one_by_one(&self, state: &mut State<'c>, places: &mut Places, new: bool) -> bool {
         let mut changed = false;
+        let mut free = self.free(state);
         for slot in self.units(state) {
             if state.world.is_gone(slot) {
                 continue;
@@ -475,9 +409,37 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 solver: None,
                 limit: None,
             };
-            changed |= self.attempt(state, &group, places, allowed, false);
+            if !new && !self.could_fit(state, &group, &free) {
+                continue;
+            }
+            if self.attempt(state, &group, places, allowed, false) {
+                changed = true;
+                free = self.free(state);
+            }
         }
         changed
+    }
+
+    /// Free room of all slots together.
+    fn free(&self, state: &State<'c>) -> Vec<i64> {
+        let mut free = vec![0i64; state.world.problem().dims];
+        for slot in self.open(state) {
+            for (sum, left) in free.iter_mut().zip(state.world.room(slot)) {
+                *sum = sum.saturating_add((*left).max(0));
+            }
+        }
+        free
+    }
+
+    /// Whether the pods of `group` ask for no more than is `free` in all.
+    fn could_fit(&self, state: &State<'c>, group: &[Slot], free: &[i64]) -> bool {
+        let mut content = Vec::new();
+        let movable = group
+            .iter()
+            .all(|slot| self.content(state, *slot, &mut content));
+        let mut total = Vec::new();
+        total_demand(state.world.problem(), &content, &mut total);
+        movable && fits(&total, free)
     }
 
     /// Groups of a few nodes each, chosen by chance among the wasteful.

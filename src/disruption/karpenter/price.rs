@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::simulate::{OpenClaim, Simulator, enough_values};
+use super::simulate::{OpenClaim, Simulator};
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
 use crate::disruption::candidate::Candidate;
@@ -10,6 +10,7 @@ use crate::model::instance_type::CapacityType;
 use crate::model::options::MinValuesPolicy;
 use crate::model::price::Price;
 use crate::problem::{NodeId, OptionId, PairId, Problem};
+use crate::solver::holds::enough_values;
 
 /// A move that Karpenter would make: the world still holds it.
 #[derive(Debug, Clone)]
@@ -99,10 +100,13 @@ pub fn simulate(
     limit: usize,
 ) -> Option<Vec<OpenClaim>> {
     let nodes: Vec<NodeId> = candidates.iter().map(|c| c.node).collect();
+    let cluster = simulator.cluster();
+    let ranks = cluster.what.queue_ranks(cluster.snapshot);
     let mut queue = Vec::new();
     for candidate in candidates {
         candidate.content.as_ref()?;
-        queue.extend_from_slice(&candidate.queue);
+        let placed = candidate.placed.iter().map(|at| *at as usize);
+        queue.extend(placed.filter_map(|at| Some((ranks[at], cluster.what.class_of[at]?))));
     }
     simulator.run(&nodes, &queue, limit)
 }

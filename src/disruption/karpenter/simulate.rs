@@ -11,7 +11,7 @@ use crate::base::index::{Ix as _, IxVec};
 use crate::model::instance_type::CapacityType;
 use crate::model::options::MinValuesPolicy;
 use crate::problem::{ClassId, NodeId, OptionId, PoolId, Problem, fits};
-use crate::solver::holds::{distinct_values, joint_state};
+use crate::solver::holds::{enough_values, joint_state};
 use crate::solver::whatif::topology::Spot;
 use crate::solver::whatif::{Slot, World};
 
@@ -360,20 +360,10 @@ impl<'c, 'a> Simulator<'c, 'a> {
     }
 }
 
-/// Whether `options` keep the `minValues` of `pool`.
-#[must_use]
-pub fn enough_values(problem: &Problem, pool: PoolId, options: &BitSet<OptionId>) -> bool {
-    let rules = &problem.pools[pool].min_values;
-    rules.is_empty()
-        || rules
-            .iter()
-            .zip(distinct_values(problem, pool, options))
-            .all(|(rule, have)| have >= rule.at_least)
-}
-
 /// Pods that every simulation places: those of deleting nodes, and those that wait.
 fn waiting(cluster: &Cluster<'_>) -> Vec<(u32, Source, ClassId)> {
     let mut all = Vec::new();
+    let ranks = cluster.what.queue_ranks(cluster.snapshot);
     for (position, class) in cluster.what.class_of.iter().enumerate() {
         let Some(class) = class else { continue };
         let number = u32::try_from(position).unwrap_or(u32::MAX);
@@ -382,7 +372,7 @@ fn waiting(cluster: &Cluster<'_>) -> Vec<(u32, Source, ClassId)> {
             Some(node) if cluster.views.nodes[node as usize].deleting => Source::Deleting,
             Some(_) => continue,
         };
-        all.push((cluster.what.queue_rank[position], source, *class));
+        all.push((ranks[position], source, *class));
     }
     all
 }

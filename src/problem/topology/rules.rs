@@ -152,7 +152,7 @@ pub struct Rules {
     /// Distinct identities; the first is "no rule".
     pub identities: Vec<Identity>,
     ids: BTreeMap<Rule, usize>,
-    identity_ids: BTreeMap<Identity, usize>,
+    identity_ids: FastMap<Identity, usize>,
     namespaces: Namespaces,
     owned: FastMap<Key, usize>,
     owned_lists: Vec<Vec<usize>>,
@@ -206,12 +206,14 @@ impl Rules {
             return rules;
         }
         rules.namespaces = Namespaces::new(snapshot);
+        let mut known = FastMap::default();
         for (position, pod) in snapshot.pods.iter().enumerate() {
             if has_rules(&pod.spec) && !pod.is_finished() {
                 let waiting = waits(u32::try_from(position).unwrap_or(u32::MAX), pod);
-                rules.collect(pod, waiting);
+                rules.collect(pod, waiting, &mut known);
             }
         }
+        rules.ids = rules.rules.iter().cloned().zip(0..).collect();
         rules.sort();
         rules
     }
@@ -248,7 +250,7 @@ impl Rules {
         (address(&pod.spec), namespace(pod), own_labels)
     }
 
-    fn collect(&mut self, pod: &Pod, waiting: bool) {
+    fn collect(&mut self, pod: &Pod, waiting: bool, known: &mut FastMap<Rule, usize>) {
         let key = Self::key(pod);
         if self.owned.contains_key(&key) {
             return;
@@ -256,11 +258,14 @@ impl Rules {
         let mut owned = Vec::new();
         for rule in self.rules_of(pod) {
             if waiting || rule.kind == Kind::Anti {
-                let next = self.rules.len();
-                let id = *self.ids.entry(rule.clone()).or_insert(next);
-                if id == next {
-                    self.rules.push(rule);
-                }
+                let id = match known.get(&rule) {
+                    Some(id) => *id,
+                    None => {
+                        known.insert(rule.clone(), self.rules.len());
+                        self.rules.push(rule);
+                        self.rules.len() - 1
+                    }
+                };
                 if !owned.contains(&id) {
                     owned.push(id);
                 }
@@ -326,11 +331,15 @@ impl Rules {
             member: members.to_vec(),
         };
         identity.owned.sort_unstable();
-        let next = self.identities.len();
-        let id = *self.identity_ids.entry(identity.clone()).or_insert(next);
-        if id == next {
-            self.identities.push(identity);
-        }
+        let id = match self.identity_ids.get(&identity) {
+            Some(id) => *id,
+            None => {
+                let next = self.identities.len();
+                self.identities.push(identity.clone());
+                self.identity_ids.insert(identity, next);
+                next
+            }
+        };
         self.known.insert(address, id);
         id
     }

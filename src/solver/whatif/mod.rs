@@ -9,7 +9,8 @@
 
 pub mod topology;
 
-use super::holds::{apart, join, joint_state, stock_allows};
+use super::holds::{apart, holders, join, joint_state, stock_allows};
+use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
 use crate::problem::whatif::WhatIf;
 use crate::problem::{ClassId, NodeId, OptionId, Problem, StateId, fits};
@@ -100,6 +101,15 @@ impl<'p> World<'p> {
             counts: Counts::new(&what.between, existing),
             log: Vec::new(),
         }
+    }
+
+    /// The same with the pods on nodes that are being deleted counted where they still are: what is to hold at once must
+    /// hold beside them.
+    #[must_use]
+    pub fn beside_departing(what: &'p WhatIf) -> Self {
+        let mut world = Self::new(what);
+        world.counts = world.counts.with_departing();
+        world
     }
 
     /// The problem behind it.
@@ -357,7 +367,8 @@ impl<'p> World<'p> {
             *left += need * i64::from(pods);
         }
         let content = &mut self.content[slot.at()];
-        if let Some(at) = content.iter().position(|(held, _)| *held == class) {
+        // What comes off came last.
+        if let Some(at) = content.iter().rposition(|(held, _)| *held == class) {
             content[at].1 = content[at].1.saturating_sub(pods);
             if content[at].1 == 0 {
                 content.remove(at);
@@ -395,12 +406,6 @@ impl<'p> World<'p> {
     /// that rules between its pods look at must be the same, or there is no rule over domains.
     #[must_use]
     pub fn could_be(&self, slot: Slot, option: OptionId) -> bool {
-        self.could_be_within(slot, option, &self.stocks)
-    }
-
-    /// As [`could_be`](Self::could_be), where `stocks` are what limits still allow with the node as it is.
-    #[must_use]
-    pub fn could_be_within(&self, slot: Slot, option: OptionId, stocks: &[i128]) -> bool {
         let Some(bought) = self.bought(slot) else {
             return false;
         };
@@ -420,7 +425,26 @@ impl<'p> World<'p> {
             && content
                 .iter()
                 .all(|(class, _)| self.counts.same_domains(*class, bought.option, option))
-            && (option == bought.option || self.allows_instead(bought.option, option, stocks))
+            && (option == bought.option || self.allows_instead(bought.option, option, &self.stocks))
+    }
+
+    /// The options of its pool that the bought node of `slot` [could be](Self::could_be) of, where `stocks` are what
+    /// limits still allow with the node as it is.
+    #[must_use]
+    pub fn alternatives(&self, slot: Slot, stocks: &[i128]) -> BitSet<OptionId> {
+        let Some(Bought { option: chosen, .. }) = self.bought(slot) else {
+            return BitSet::new(self.problem.options.len());
+        };
+        let content = &self.content[slot.at()];
+        let between = &self.what.between;
+        let rules = between.over_domains_of(content.iter().map(|(class, _)| *class));
+        let mut options = holders(self.problem, self.problem.options[chosen].pool, content);
+        options.retain(|option| {
+            option == chosen
+                || (rules.iter()).all(|rule| between.same_domain(*rule, chosen, option))
+                    && self.allows_instead(chosen, option, stocks)
+        });
+        options
     }
 
     fn allows_instead(&self, old: OptionId, new: OptionId, stocks: &[i128]) -> bool {

@@ -29,6 +29,8 @@ pub struct Tally {
     total: Vec<u32>,
     /// By rule and value: how many nodes that count are there.
     supports: Vec<Vec<u32>>,
+    /// By rule and value: the same as `domains` for pods on nodes that are being deleted; nothing where these do not count.
+    departing: Vec<Vec<(u32, u32)>>,
 }
 
 impl Tally {
@@ -49,11 +51,49 @@ impl Tally {
                 .iter()
                 .map(|rule| vec![0; values(rule)])
                 .collect(),
+            departing: Vec::new(),
         };
         for node in (0..existing).map(NodeId::new) {
             counts.node_returns(between, node);
         }
         counts
+    }
+
+    /// Pods on nodes that are being deleted, where they still are: they are in the way of others, and nobody can rely on
+    /// them.
+    fn count_departing(&mut self, between: &Between) {
+        self.departing = (self.domains.iter())
+            .map(|cells| vec![(0, 0); cells.len()])
+            .collect();
+        for (node, list) in between.departing.enumerate() {
+            let spot = Spot {
+                slot: u32::try_from(node.at()).unwrap_or(u32::MAX),
+                option: None,
+            };
+            for held in list {
+                let at = held.rule as usize;
+                // Over host names there is nobody to be in the way of.
+                if let Some(value) = Self::value(between, &between.rules[at], spot) {
+                    let cell = &mut self.departing[at][value as usize];
+                    *cell = (cell.0 + held.members, cell.1 + held.owners);
+                    self.total[at] += held.members;
+                }
+            }
+        }
+    }
+
+    fn departing_at(
+        &self,
+        between: &Between,
+        number: u32,
+        rule: &CountedRule,
+        spot: Spot,
+    ) -> (u32, u32) {
+        let Some(cells) = self.departing.get(number as usize) else {
+            return (0, 0);
+        };
+        let value = Self::value(between, rule, spot);
+        value.map_or((0, 0), |value| cells[value as usize])
     }
 
     fn value(between: &Between, rule: &CountedRule, spot: Spot) -> Option<u32> {
@@ -197,6 +237,7 @@ impl Tally {
             let rule = &between.rules[*number as usize];
             let held = self.at(between, *number, rule, spot);
             let own = u32::from(member.contains(number));
+            let departing = self.departing_at(between, *number, rule, spot).0;
             let met = match (rule.demand, held) {
                 (CountedKind::Spread { max_skew, .. }, Some((members, _)))
                     if rule.key.is_none() =>
@@ -210,12 +251,13 @@ impl Tally {
                     },
                     Some((members, _)),
                 ) => {
-                    members + own <= max_skew.saturating_add(self.least(*number, rule, min_domains))
+                    let least = self.least(*number, rule, min_domains);
+                    members + departing + own <= max_skew.saturating_add(least)
                 }
                 (CountedKind::Affinity, Some((members, _))) => {
                     members > 0 || (own > 0 && self.total[*number as usize] == 0)
                 }
-                (CountedKind::Anti, Some((members, _))) => members == 0,
+                (CountedKind::Anti, Some((members, _))) => members + departing == 0,
                 (CountedKind::Anti, None) => true,
                 (CountedKind::Spread { .. } | CountedKind::Affinity, None) => false,
             };
@@ -228,7 +270,9 @@ impl Tally {
             rule.demand != CountedKind::Anti
                 || self
                     .at(between, *number, rule, spot)
-                    .is_none_or(|(_, owners)| owners == 0)
+                    .is_none_or(|(_, owners)| {
+                        owners + self.departing_at(between, *number, rule, spot).1 == 0
+                    })
         })
     }
 
@@ -267,6 +311,13 @@ impl<'p> Counts<'p> {
             between,
             tally: Tally::new(between, existing),
         }
+    }
+
+    /// Counts pods on nodes that are being deleted too, where they still are.
+    #[must_use]
+    pub fn with_departing(mut self) -> Self {
+        self.tally.count_departing(self.between);
+        self
     }
 
     /// Whether there is no rule at all.

@@ -37,6 +37,30 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         Some(state)
     }
 
+    /// Whether the nodes that may go cost hardly more than the places of their pods do at least: no step saves more than the
+    /// difference.
+    pub(super) fn is_close(&self, state: &State<'c>) -> bool {
+        let world = &state.world;
+        let units = self.units(state);
+        let price: f64 = units.iter().map(|s| self.price(state, *s).as_f64()).sum();
+        let mut may_go = vec![false; world.slots().count()];
+        units.iter().for_each(|slot| may_go[slot.at()] = true);
+        let nodes = units.iter().map(|slot| {
+            let mut content = Vec::new();
+            self.content(state, *slot, &mut content);
+            (
+                self.price(state, *slot).as_f64(),
+                content,
+                world.room(*slot),
+            )
+        });
+        let open = self.open(state);
+        let others = open.iter().filter(|slot| !may_go[slot.at()]);
+        let free = others.map(|slot| world.room(*slot));
+        let floor = self.packer.floor_beside(world.problem(), nodes, free);
+        price - floor <= self.work.close * price
+    }
+
     /// Whether so much of what could be saved at all is saved by packing `units` anew that going from node to node, which
     /// ends further from the least price, is not worth its time. Evictions must cost nothing for that.
     pub(super) fn is_enough(&self, start: &State<'c>, anew: &State<'c>, units: &[Slot]) -> bool {

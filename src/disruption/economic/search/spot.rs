@@ -1,6 +1,6 @@
 //! When spot nodes may be bought for spot nodes.
 
-use super::{CapacityType, ClassId, Search, Slot, State};
+use super::{CapacityType, ClassId, Search, Slot, State, fits, total_demand};
 
 impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
     /// D-57..D-59: spot nodes alone are replaced by spot nodes only where that is allowed, and with enough cheaper types.
@@ -38,14 +38,14 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         let problem = state.world.problem();
         let price = self.price(state, slot);
         let mut total = Vec::new();
-        crate::solver::holds::total_demand(problem, content, &mut total);
+        total_demand(problem, content, &mut total);
         let mut pairs: Vec<_> = problem
             .options
             .enumerate()
             .filter(|(id, row)| {
                 self.packer.is_spot(*id)
                     && row.price.is_some_and(|held| held < price)
-                    && crate::problem::fits(&total, problem.room_of(row.room))
+                    && fits(&total, problem.room_of(row.room))
                     && content
                         .iter()
                         .all(|(class, _)| problem.options_of(*class).contains(*id))
