@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::World;
-use super::plan::number_in;
+use super::plan::{number_in, shown_as};
 use super::shown::Involved;
 use super::state::{Alias, Due};
 use crate::base::time::Span;
@@ -235,26 +235,24 @@ impl World {
     /// The machine could not buy a replacement: its name is forgotten, and the queue sees that there is no such claim.
     pub(super) fn launch_failed(&mut self, pods: &[Name]) {
         self.state.aliases.retain(|_, alias| {
-            alias.node.is_some() || alias.pods.first().is_none_or(|pod| !pods.contains(pod))
+            alias.node.is_some() || !alias.pods.iter().any(|pod| pods.contains(pod))
         });
     }
 
-    /// Finds out which nodes of the machine the replacements are.
+    /// Finds out which nodes of the machine the replacements are: bought for no pods but those of the claim. A pod that moves
+    /// is still on the list of the node that was once bought for it, so one that a command removes is none, and of others the
+    /// latest is it.
     fn find_aliases(&mut self) {
-        let machine = &self.state.machine;
-        for alias in self
-            .state
-            .aliases
-            .values_mut()
-            .filter(|alias| alias.node.is_none())
-        {
-            let Some(first) = alias.pods.first() else {
-                continue;
-            };
-            let node = machine
-                .nodes()
-                .find(|node| !node.is_leaving() && node.pods.contains(first));
-            alias.node = node.map(|node| node.id.number());
+        let (machine, commands) = (&self.state.machine, &self.state.commands);
+        let open = self.state.aliases.values_mut();
+        for alias in open.filter(|alias| alias.node.is_none()) {
+            let bought = machine.nodes().filter(|node| {
+                !node.is_leaving()
+                    && !node.pods.is_empty()
+                    && node.pods.iter().all(|pod| alias.pods.contains(pod))
+                    && !commands.is_disrupting(&shown_as(node.id.number()))
+            });
+            alias.node = bought.map(|node| node.id.number()).max();
         }
     }
 }
