@@ -7,7 +7,7 @@ use super::plan::{number_in, shown_as};
 use super::shown::Involved;
 use super::state::{Alias, Due};
 use crate::base::time::Span;
-use crate::disruption::consolidate;
+use crate::disruption::look;
 use crate::disruption::policy::{Policy, policy};
 use crate::disruption::queue::{Action, Input as QueueInput, Output as QueueOutput, Refusal, Task};
 use crate::model::cluster::Snapshot;
@@ -58,13 +58,12 @@ impl World {
         };
         self.state.changed = false;
         let snapshot = self.whole_cluster();
-        let answer = consolidate(&snapshot, &*policy);
-        self.state.next_consolidation = answer.next_look;
-        if answer.commands.is_empty() {
+        let (mut commands, next_look) = look(&snapshot, &*policy);
+        self.state.next_consolidation = next_look;
+        if commands.is_empty() {
             self.keep_shown(snapshot);
             return;
         }
-        let mut commands = answer.commands;
         if policy.alternatives() {
             commands.truncate(1);
         }
