@@ -150,7 +150,7 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
             y(pair[1].slo)
         );
     }
-    let mut taken: Vec<(f64, f64)> = Vec::new();
+    let mut taken: Vec<(f64, f64, f64)> = Vec::new();
     for (point, told) in points.iter().zip(&told) {
         let (left, top) = (x(point.cost), y(point.slo));
         if point.spread.is_some() {
@@ -171,22 +171,34 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
         } else {
             ("start", 12.0)
         };
+        let name = shortened(&point.name);
+        let (from, to) = reach(left, &name, anchor == "end");
         let mut line = top + 4.0;
         while taken
             .iter()
-            .any(|(l, t)| (l - left).abs() < 30.0 && (t - line).abs() < 14.0)
+            .any(|(a, b, t)| *a < to && from < *b && (t - line).abs() < 14.0)
         {
             line += 14.0;
         }
-        taken.push((left, line));
+        taken.push((from, to, line));
         let _ = write!(
             out,
             "<text class=\"name\" x=\"{left:.2}%\" dx=\"{dx}\" y=\"{line:.1}\" text-anchor=\"{anchor}\">{}</text>",
-            escape(&shortened(&point.name))
+            escape(&name)
         );
     }
     out.push_str("</svg></figure>\n");
     out
+}
+
+/// From where to where a name goes beside a dot at `left`, in hundredths of a picture as narrow as a phone's.
+fn reach(left: f64, name: &str, to_the_left: bool) -> (f64, f64) {
+    let wide = 4.0 + name.chars().map(|_| 2.3).sum::<f64>();
+    if to_the_left {
+        (left - wide, left)
+    } else {
+        (left, left + wide)
+    }
 }
 
 /// The spread of a point, either way.
