@@ -49,8 +49,8 @@ pub fn consolidate(snapshot: &Snapshot, policy: &dyn Policy) -> Disruption {
     })
 }
 
-/// The commands of [`consolidate`] for whoever carries them out and does not ask why the other nodes stay; if there is none,
-/// also when to look again if nothing changes until then.
+/// The commands of [`consolidate`] that are carried out before the next decision, for whoever does that and does not ask why
+/// the other nodes stay; if there is none, also when to look again if nothing changes until then.
 ///
 /// ```
 /// use tetrapod::disruption::look;
@@ -61,7 +61,7 @@ pub fn consolidate(snapshot: &Snapshot, policy: &dyn Policy) -> Disruption {
 /// ```
 pub fn look(snapshot: &Snapshot, policy: &dyn Policy) -> (Vec<Command>, Option<Timestamp>) {
     in_cluster(snapshot, policy, |cluster| {
-        let commands = policy.commands(cluster);
+        let commands = policy.carried_out(cluster);
         let next = commands
             .is_empty()
             .then(|| stays(cluster, &[], &policy.holds(cluster, &[])).1);

@@ -104,7 +104,10 @@ fn a_look_decides_as_consolidate_does() {
     let policies: [&dyn Policy; 2] = [&EconomicPolicy, &KarpenterPolicy::new(Version::V113)];
     for policy in policies {
         for snapshot in [a_little_too_dear(), to_the_brim(), Snapshot::default()] {
-            let answer = consolidate(&snapshot, policy);
+            let mut answer = consolidate(&snapshot, policy);
+            if policy.alternatives() {
+                answer.commands.truncate(1);
+            }
             let (commands, next) = look(&snapshot, policy);
             assert_eq!(commands, answer.commands);
             assert_eq!(next, answer.next_look.filter(|_| commands.is_empty()));

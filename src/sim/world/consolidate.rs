@@ -58,14 +58,11 @@ impl World {
         };
         self.state.changed = false;
         let snapshot = self.whole_cluster();
-        let (mut commands, next_look) = look(&snapshot, &*policy);
+        let (commands, next_look) = look(&snapshot, &*policy);
         self.state.next_consolidation = next_look;
         if commands.is_empty() {
             self.keep_shown(snapshot);
             return;
-        }
-        if policy.alternatives() {
-            commands.truncate(1);
         }
         for command in &commands {
             let nodes: Vec<Name> = command
@@ -91,9 +88,8 @@ impl World {
         self.state
             .commands
             .handle(QueueInput::Submit(commands), now);
-        self.find_aliases();
-        self.show_queue(&snapshot);
         self.keep_shown(snapshot);
+        self.observe_commands();
     }
 
     /// The name of a node that a snapshot calls `node-<number>`.
