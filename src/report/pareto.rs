@@ -6,6 +6,9 @@ use super::scale::ticks;
 use super::text::{escape, money, percent, plain};
 use crate::sim::sweep::front;
 
+/// How far from the height of its dot a name may stand, the best first.
+const BESIDE: [f64; 7] = [0.0, -14.0, 14.0, -28.0, 28.0, 42.0, 56.0];
+
 const ABOVE: f64 = 20.0;
 const HEIGHT: f64 = 300.0;
 const BELOW: f64 = 40.0;
@@ -165,7 +168,7 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
         if crosses {
             continue;
         }
-        // Names to the side with more room, and below those that stand there already.
+        // Names to the side with more room, and above or below those that stand there already.
         let (anchor, dx) = if left > 55.0 {
             ("end", -12.0)
         } else {
@@ -173,13 +176,12 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
         };
         let name = shortened(&point.name);
         let (from, to) = reach(left, &name, anchor == "end");
-        let mut line = top + 4.0;
-        while taken
-            .iter()
-            .any(|(a, b, t)| *a < to && from < *b && (t - line).abs() < 14.0)
-        {
-            line += 14.0;
-        }
+        let is_free = |line: &f64| {
+            let mut others = taken.iter();
+            others.all(|(a, b, t)| *a >= to || from >= *b || (t - line).abs() >= 14.0)
+        };
+        let mut lines = BESIDE.iter().map(|beside| top + 4.0 + beside);
+        let line = lines.find(is_free).unwrap_or(top + 4.0);
         taken.push((from, to, line));
         let _ = write!(
             out,
