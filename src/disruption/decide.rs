@@ -7,6 +7,7 @@ use super::cluster::Cluster;
 use super::drift;
 use super::policy::Policy;
 use super::stays::stays;
+use crate::base::time::Timestamp;
 use crate::model::cluster::Snapshot;
 use crate::plan::command::Command;
 use crate::plan::disruption::{Converged, Disruption};
@@ -27,30 +28,60 @@ const MAX_STEPS: usize = 1_000;
 /// assert!(answer.commands.is_empty());
 /// ```
 pub fn consolidate(snapshot: &Snapshot, policy: &dyn Policy) -> Disruption {
+    in_cluster(snapshot, policy, |cluster| {
+        let commands = policy.commands(cluster);
+        let price_before = cluster.price();
+        let carried = carried_out(policy, &commands);
+        let saved = carried
+            .iter()
+            .map(|command| command.price_before - command.price_after);
+        let price_after = price_before - saved.sum();
+        let held = policy.holds(cluster, carried);
+        let (stays, next_look) = stays(cluster, carried, &held);
+        Disruption {
+            commands,
+            stays,
+            price_before,
+            price_after,
+            next_look,
+            converge: None,
+        }
+    })
+}
+
+/// The commands of [`consolidate`] that are carried out before the next decision, for whoever does that and does not ask why
+/// the other nodes stay; if there is none, also when to look again if nothing changes until then.
+///
+/// ```
+/// use tetrapod::disruption::look;
+/// use tetrapod::disruption::policy::EconomicPolicy;
+/// use tetrapod::model::cluster::Snapshot;
+///
+/// assert_eq!(look(&Snapshot::default(), &EconomicPolicy), (Vec::new(), None));
+/// ```
+pub fn look(snapshot: &Snapshot, policy: &dyn Policy) -> (Vec<Command>, Option<Timestamp>) {
+    in_cluster(snapshot, policy, |cluster| {
+        let commands = policy.carried_out(cluster);
+        let next = commands
+            .is_empty()
+            .then(|| stays(cluster, &[], &policy.holds(cluster, &[])).1);
+        (commands, next.flatten())
+    })
+}
+
+/// What `decide` says of the cluster of `snapshot` as `policy` sees it.
+fn in_cluster<T>(
+    snapshot: &Snapshot,
+    policy: &dyn Policy,
+    decide: impl FnOnce(&Cluster<'_>) -> T,
+) -> T {
     let snapshot = if policy.sees_drift() {
         drift::complete(snapshot)
     } else {
         Cow::Borrowed(snapshot)
     };
     let capacity = Capacity::new(&snapshot);
-    let cluster = Cluster::new(&snapshot, &capacity);
-    let commands = policy.commands(&cluster);
-    let price_before = cluster.price();
-    let saved = carried_out(policy, &commands)
-        .iter()
-        .map(|command| command.price_before - command.price_after);
-    let price_after = price_before - saved.sum();
-    let carried = carried_out(policy, &commands);
-    let held = policy.holds(&cluster, carried);
-    let (stays, next_look) = stays(&cluster, carried, &held);
-    Disruption {
-        commands,
-        stays,
-        price_before,
-        price_after,
-        next_look,
-        converge: None,
-    }
+    decide(&Cluster::new(&snapshot, &capacity))
 }
 
 /// The commands that are carried out before the next decision.

@@ -137,6 +137,13 @@ pub fn mark(snapshot: &mut Snapshot) {
 /// condition is not drifted by those rules, and a type that is not listed may only be missing from the input.
 #[must_use]
 pub fn complete(snapshot: &Snapshot) -> Cow<'_, Snapshot> {
+    if snapshot
+        .node_claims
+        .iter()
+        .all(|claim| is_listed(snapshot, claim))
+    {
+        return Cow::Borrowed(snapshot);
+    }
     let found: FastMap<Name, Drift> = detect(snapshot)
         .into_iter()
         .filter(|(_, drift)| *drift == Drift::InstanceGroup)
@@ -157,6 +164,25 @@ pub fn complete(snapshot: &Snapshot) -> Cow<'_, Snapshot> {
         }
     }
     Cow::Owned(marked)
+}
+
+/// Whether the claim's own labels say that its instance group is in its node class.
+fn is_listed(snapshot: &Snapshot, claim: &NodeClaim) -> bool {
+    let listed = || {
+        let name = claim.labels.get(label::NODE_POOL)?;
+        let mut pools = snapshot.node_pools.iter();
+        let pool = pools.find(|pool| pool.name.as_ref() == name)?;
+        let group = claim.labels.get(label::INSTANCE_GROUP)?;
+        let mut classes = snapshot.node_classes.iter();
+        let class = classes.find(|class| class.name == pool.node_class_ref.name)?;
+        Some(
+            class
+                .instance_groups
+                .iter()
+                .any(|listed| listed.as_ref() == group),
+        )
+    };
+    listed().unwrap_or(false)
 }
 
 fn condition(drift: Drift, since: Option<Timestamp>) -> Condition {

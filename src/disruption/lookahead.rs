@@ -10,12 +10,14 @@ use super::DisruptionReason;
 use super::apply::apply;
 use super::cluster::Cluster;
 use super::economic::Economic;
+use super::economic::wear::{is_young, wear};
 use super::karpenter::{Karpenter, Version};
 use super::recheck;
 use crate::model::cluster::Snapshot;
+use crate::model::node_claim::NodeClaim;
 use crate::model::options::{Effort, Options};
 use crate::model::price::Price;
-use crate::plan::command::{Command, Method};
+use crate::plan::command::{Candidate, Command, Method};
 use crate::scheduler::Capacity;
 
 /// Up to how many nodes a cluster is small.
@@ -42,15 +44,18 @@ struct Paid {
 }
 
 impl Paid {
-    /// Adds what carrying out `command` costs beside the nodes' prices: both while new nodes start, and evictions (M-21).
-    fn add(&mut self, options: &Options, command: &Command) {
+    /// Adds what carrying out `command` in `cluster` costs beside the nodes' prices: both while new nodes start, evictions, and
+    /// what the nodes that go had not earned yet (M-21).
+    fn add(&mut self, cluster: &Cluster<'_>, command: &Command) {
+        let options = &cluster.snapshot.options;
         let start = i128::from(options.node_start_time.as_millis().max(0));
         let new = command.price_after.as_femto().saturating_mul(start);
         let evictions = i128::try_from(command.evictions).unwrap_or(i128::MAX);
         let each = options.eviction_cost.as_femto().saturating_mul(3_600_000);
         self.money = (self.money)
             .saturating_add(new)
-            .saturating_add(each.saturating_mul(evictions));
+            .saturating_add(each.saturating_mul(evictions))
+            .saturating_add(wear_of(cluster, command));
         self.evictions += command.evictions;
     }
 
@@ -93,7 +98,7 @@ fn at_once(cluster: &Cluster<'_>, economic: &Economic<'_, '_>, plan: Vec<Command
         let mut paid = Paid::default();
         commands
             .iter()
-            .for_each(|command| paid.add(options, command));
+            .for_each(|command| paid.add(cluster, command));
         paid.ending_at(options, price(&apply(cluster.snapshot, commands)))
     };
     let after = apply(cluster.snapshot, &plan);
@@ -137,9 +142,14 @@ fn to_rest(snapshot: Snapshot) -> Snapshot {
 }
 
 /// Whether both ways can be followed in little time, and Karpenter's commands are of a kind that this policy gives: it
-/// knows nothing of gangs, forecasts and sick nodes.
+/// knows nothing of gangs, forecasts and sick nodes. Where most nodes come and go no way is followed to its end.
 fn is_small(cluster: &Cluster<'_>) -> bool {
     let snapshot = cluster.snapshot;
+    let claims = cluster.views.nodes.iter().filter_map(|view| view.claim);
+    let young = |claim: &&NodeClaim| is_young(&snapshot.options, claim, cluster.now);
+    if claims.filter(young).count() * 2 > cluster.views.nodes.len() {
+        return false;
+    }
     cluster.views.nodes.len() <= SMALL
         && snapshot.pods.len() <= FEW_PODS
         && snapshot.options.effort != Effort::Fast
@@ -152,15 +162,17 @@ fn their_way(cluster: &Cluster<'_>) -> Option<(Command, Cost, Snapshot)> {
     let options = &cluster.snapshot.options;
     let first = their_step(cluster)?;
     let mut paid = Paid::default();
-    paid.add(options, &first);
+    paid.add(cluster, &first);
     let mut after = apply(cluster.snapshot, std::slice::from_ref(&first));
     for _ in 1..STEPS {
         let capacity = Capacity::new(&after);
-        let Some(step) = their_step(&Cluster::new(&after, &capacity)) else {
+        let there = Cluster::new(&after, &capacity);
+        let Some(step) = their_step(&there) else {
             break;
         };
-        paid.add(options, &step);
-        after = apply(&after, &[step]);
+        paid.add(&there, &step);
+        let next = apply(&after, &[step]);
+        after = next;
     }
     let cost = paid.ending_at(options, price(&after));
     Some((first, cost, after))
@@ -183,7 +195,10 @@ fn their_step(cluster: &Cluster<'_>) -> Option<Command> {
                 let kept = |node| reserved.contains(node);
                 !command.candidates.iter().any(|c| kept(&c.node))
             }
-            DisruptionReason::Underutilized => known && command.net_saving > Price::ZERO,
+            DisruptionReason::Underutilized => {
+                let wear = Price::from_femto(wear_of(cluster, command) / 3_600_000);
+                known && command.net_saving > wear
+            }
             DisruptionReason::Drifted | DisruptionReason::Expired | DisruptionReason::Unhealthy => {
                 command.method == Method::Drift
             }
@@ -196,11 +211,11 @@ fn their_step(cluster: &Cluster<'_>) -> Option<Command> {
 fn our_way(cluster: &Cluster<'_>, plan: &[Command], enough: Cost) -> Cost {
     let options = &cluster.snapshot.options;
     let mut paid = Paid::default();
+    plan.iter().for_each(|command| paid.add(cluster, command));
     let mut current: Option<Snapshot> = None;
     let mut next = plan.to_vec();
     for _ in 0..STEPS {
         let before = current.as_ref().unwrap_or(cluster.snapshot);
-        next.iter().for_each(|command| paid.add(options, command));
         let after = apply(before, &next);
         let capacity = Capacity::new(&after);
         let there = Cluster::new(&after, &capacity);
@@ -209,9 +224,24 @@ fn our_way(cluster: &Cluster<'_>, plan: &[Command], enough: Cost) -> Cost {
             return so_far;
         }
         next = Economic::new(&there).commands();
+        next.iter().for_each(|command| paid.add(&there, command));
         current = Some(after);
     }
     paid.ending_at(options, price(current.as_ref().unwrap_or(cluster.snapshot)))
+}
+
+/// What the nodes that `command` takes away had not earned yet; nothing where it does not go to save.
+fn wear_of(cluster: &Cluster<'_>, command: &Command) -> i128 {
+    if command.reason != DisruptionReason::Underutilized {
+        return 0;
+    }
+    let options = &cluster.snapshot.options;
+    let worn = |candidate: &Candidate| {
+        let mut views = cluster.views.nodes.iter();
+        let claim = views.find(|view| view.name == candidate.node)?.claim?;
+        Some(wear(options, claim, candidate.price?, cluster.now))
+    };
+    command.candidates.iter().filter_map(worn).sum()
 }
 
 fn price(snapshot: &Snapshot) -> Price {

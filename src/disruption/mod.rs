@@ -27,7 +27,7 @@ pub mod stays;
 pub use crate::plan::command;
 pub use crate::plan::command::DisruptionReason;
 pub use apply::apply;
-pub use decide::{consolidate, converge};
+pub use decide::{consolidate, converge, look};
 pub use recheck::recheck;
 
 use crate::model::taint::{Taint, TaintEffect};

@@ -30,6 +30,15 @@ pub trait Policy: std::fmt::Debug {
     /// The commands for `cluster`.
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command>;
 
+    /// Those of its commands that are carried out before the next decision: all parts of a plan, the first of alternatives.
+    fn carried_out(&self, cluster: &Cluster<'_>) -> Vec<Command> {
+        let mut commands = self.commands(cluster);
+        if self.alternatives() {
+            commands.truncate(1);
+        }
+        commands
+    }
+
     /// What it holds back by itself, beyond what holds for every policy, once `commands` are carried out: by node.
     fn holds(&self, cluster: &Cluster<'_>, commands: &[Command]) -> BTreeMap<NodeId, Hold> {
         let _ = (cluster, commands);
@@ -71,6 +80,11 @@ impl Policy for KarpenterPolicy {
 
     fn commands(&self, cluster: &Cluster<'_>) -> Vec<Command> {
         Karpenter::new(cluster, self.version).commands()
+    }
+
+    fn carried_out(&self, cluster: &Cluster<'_>) -> Vec<Command> {
+        let first = Karpenter::new(cluster, self.version).first();
+        first.into_iter().collect()
     }
 }
 

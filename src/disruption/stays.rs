@@ -1,11 +1,13 @@
 //! Why each node stays, as data.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::DisruptionReason;
 use super::budget::{self, Allowance};
 use super::candidate::{Assessor, Class, Hold};
 use super::cluster::Cluster;
+use super::economic::wear::wear;
 use crate::base::index::Ix as _;
 use crate::base::time::Timestamp;
 use crate::explain::reason::{Code, Reason};
@@ -98,17 +100,35 @@ fn stay(
         };
     }
     let pods = candidate.pods.len();
-    let message = match (candidate.price, pods) {
+    let price = candidate.price.unwrap_or_default();
+    let options = &cluster.snapshot.options;
+    let young = wear(options, candidate.claim, price, cluster.now) > 0;
+    let age = candidate
+        .claim
+        .created
+        .map(|since| cluster.now.since(since));
+    let age = age.filter(|_| young && pods > 0);
+    let mut message = match (candidate.price, pods) {
         (_, 0) => "it is empty, and pods that wait fit on it".to_owned(),
         (None, _) => "its price is not known, so nothing can be said to be saved".to_owned(),
         (Some(price), n) => format!(
             "no places were found for its {n} pods that cost less than its {price} $/h after the cost of moving"
         ),
     };
+    if let Some(age) = age {
+        let _ = write!(
+            message,
+            "; it has been there for {age}, and a saving is not expected to last longer"
+        );
+    }
     let code = if candidate.price.is_none() {
         Code::UnknownPrice
     } else {
         Code::NoSaving
     };
-    Hold::new(Reason::new(subject, code, message))
+    Hold {
+        reason: Reason::new(subject, code, message),
+        // What has lasted twice as long is worth another look.
+        until: age.map(|age| cluster.now.plus(age)),
+    }
 }

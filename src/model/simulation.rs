@@ -36,7 +36,8 @@ pub struct Simulation {
     pub batch_idle: Span,
     /// `batchMax`: and at the latest so long after the first (Karpenter's batch max duration).
     pub batch_max: Span,
-    /// `consolidateEvery`: how often consolidation is thought about, if anything has changed.
+    /// `consolidateEvery`: how often consolidation is thought about, if anything has changed and no command is under way; in a
+    /// large cluster more seldom, because deciding takes time.
     pub consolidate_every: Span,
     /// `binder`: how the pod scheduler ranks nodes.
     #[serde(skip_serializing_if = "is_default")]

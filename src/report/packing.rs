@@ -19,9 +19,10 @@ const MOST_ROWS: usize = 8;
 /// Blocks of a bar; where there are more pods, those of a workload are one block.
 const MOST_BLOCKS: usize = 24;
 
-/// The picture of `packing`. O(nodes + pods).
+/// The picture of `packing`, which is that of `why`. O(nodes + pods).
 pub(super) fn render(
     packing: &Packing,
+    why: &str,
     id: &str,
     start: Timestamp,
     long: bool,
@@ -39,7 +40,7 @@ pub(super) fn render(
         out,
         "<figure class=\"packing\" id=\"{id}\"><figcaption><h4>{} <small>{}</small></h4><p>{} nodes, {} pods{}</p></figcaption>",
         escape(&when),
-        escape(&packing.why.replace('-', " ")),
+        escape(why),
         count(total),
         count(pods as u64),
         if packing.nodes_left_out > 0 {

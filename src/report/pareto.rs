@@ -6,6 +6,9 @@ use super::scale::ticks;
 use super::text::{escape, money, percent, plain};
 use crate::sim::sweep::front;
 
+/// How far from the height of its dot a name may stand, the best first.
+const BESIDE: [f64; 7] = [0.0, -14.0, 14.0, -28.0, 28.0, 42.0, 56.0];
+
 const ABOVE: f64 = 20.0;
 const HEIGHT: f64 = 300.0;
 const BELOW: f64 = 40.0;
@@ -150,7 +153,7 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
             y(pair[1].slo)
         );
     }
-    let mut taken: Vec<(f64, f64)> = Vec::new();
+    let mut taken: Vec<(f64, f64, f64)> = Vec::new();
     for (point, told) in points.iter().zip(&told) {
         let (left, top) = (x(point.cost), y(point.slo));
         if point.spread.is_some() {
@@ -165,28 +168,39 @@ pub(super) fn render(id: &str, points: &[Point]) -> String {
         if crosses {
             continue;
         }
-        // Names to the side with more room, and below those that stand there already.
+        // Names to the side with more room, and above or below those that stand there already.
         let (anchor, dx) = if left > 55.0 {
             ("end", -12.0)
         } else {
             ("start", 12.0)
         };
-        let mut line = top + 4.0;
-        while taken
-            .iter()
-            .any(|(l, t)| (l - left).abs() < 30.0 && (t - line).abs() < 14.0)
-        {
-            line += 14.0;
-        }
-        taken.push((left, line));
+        let name = shortened(&point.name);
+        let (from, to) = reach(left, &name, anchor == "end");
+        let is_free = |line: &f64| {
+            let mut others = taken.iter();
+            others.all(|(a, b, t)| *a >= to || from >= *b || (t - line).abs() >= 14.0)
+        };
+        let mut lines = BESIDE.iter().map(|beside| top + 4.0 + beside);
+        let line = lines.find(is_free).unwrap_or(top + 4.0);
+        taken.push((from, to, line));
         let _ = write!(
             out,
             "<text class=\"name\" x=\"{left:.2}%\" dx=\"{dx}\" y=\"{line:.1}\" text-anchor=\"{anchor}\">{}</text>",
-            escape(&shortened(&point.name))
+            escape(&name)
         );
     }
     out.push_str("</svg></figure>\n");
     out
+}
+
+/// From where to where a name goes beside a dot at `left`, in hundredths of a picture as narrow as a phone's.
+fn reach(left: f64, name: &str, to_the_left: bool) -> (f64, f64) {
+    let wide = 4.0 + name.chars().map(|_| 2.3).sum::<f64>();
+    if to_the_left {
+        (left - wide, left)
+    } else {
+        (left, left + wide)
+    }
 }
 
 /// The spread of a point, either way.

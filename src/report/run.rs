@@ -6,7 +6,7 @@ use super::chart::{Chart, Form, Line, Unit};
 use super::palette::{Palettes, grouped};
 use super::text::escape;
 use super::{events, figures, packing};
-use crate::sim::world::result::SimResult;
+use crate::sim::world::result::{Packing, SimResult};
 
 /// Pictures of packings at most.
 const MOST_PACKINGS: usize = 6;
@@ -177,10 +177,11 @@ pub(super) fn section(at: usize, results: &[SimResult], palettes: &Palettes) -> 
         out.push_str("<h3>What is on which node</h3><p class=\"note\">Each bar is a node, each block a pod; a block is as high as the share of the node that it takes of its scarcest resource. What is grey is free.</p>");
         legend(&mut out, result, palettes);
         out.push_str("<div class=\"panels\">");
-        for (number, moment) in result.packings.iter().take(MOST_PACKINGS).enumerate() {
+        for (number, (moment, why)) in moments(result).into_iter().enumerate() {
             let id = format!("{prefix}-packing-{number}");
             out.push_str(&packing::render(
                 moment,
+                &why,
                 &id,
                 result.start,
                 long,
@@ -194,6 +195,25 @@ pub(super) fn section(at: usize, results: &[SimResult], palettes: &Palettes) -> 
     out.push_str(&events::render(result, long));
     out.push_str("</section>\n");
     out
+}
+
+/// The packings with what they are; those of one moment are one.
+fn moments(result: &SimResult) -> Vec<(&Packing, String)> {
+    let mut moments: Vec<(&Packing, String)> = Vec::new();
+    for packing in result.packings.iter().take(MOST_PACKINGS) {
+        let why = packing.why.replace('-', " ");
+        let same = |(held, _): &&mut (&Packing, String)| {
+            held.time.total_cmp(&packing.time).is_eq() && held.nodes == packing.nodes
+        };
+        match moments.iter_mut().find(same) {
+            Some((_, held)) => {
+                held.push_str(" and ");
+                held.push_str(&why);
+            }
+            None => moments.push((packing, why)),
+        }
+    }
+    moments
 }
 
 /// The colours of the workloads that occur in packings.

@@ -10,6 +10,7 @@ mod budget;
 mod corpus;
 mod cron;
 mod gangs;
+mod lasting;
 mod mutations;
 mod queue;
 mod repair;

@@ -199,6 +199,41 @@ fn flapping_replicas_move_nodes_only_when_consolidation_is_quicker() {
     assert!(quick > patient, "{quick} launches at 0s, {patient} at 30m");
 }
 
+/// D-95: pods leave a node when what replaces it is initialized, and not before; the pods were bought for once already.
+#[test]
+fn a_node_is_drained_once_its_replacement_is_there() {
+    let cluster = cluster(ON_DEMAND, 0)
+        .replace("ml.g5.12xlarge", "ml.m5.4xlarge")
+        .replace(
+            "ml.g5.2xlarge], subnets: [{id: subnet-a",
+            "ml.m5.2xlarge], subnets: [{id: subnet-a",
+        )
+        .replace(
+            r#"cpu: "4", memory: 16Gi, nvidia.com/gpu: "1"}, limits: {nvidia.com/gpu: "1"}"#,
+            r#"cpu: "3", memory: 4Gi}"#,
+        );
+    let load = service("{at: 5m, requestsPerSecond: 10}, {at: 2h, requestsPerSecond: 1}");
+    let result = checked(&[&cluster, &scaled(5, 60), &simulation("4h", &load)], 1);
+    let ended = of_kind(&result, "CommandEnded");
+    assert!(
+        !ended.is_empty() && ended.iter().all(|how| *how == "Succeeded"),
+        "{ended:?}"
+    );
+    let first_after = |kind: &str, says: &str, time| {
+        let mut events = result.events.iter().filter(|event| event.time >= time);
+        let found = events.find(|event| &*event.kind == kind && event.message.contains(says));
+        found.map(|event| event.time)
+    };
+    let decided = first_after("Consolidation", "(replace)", result.start);
+    let decided = decided.expect("five replicas need the larger node, one does not");
+    let ready = first_after("NodeReady", "", decided).unwrap();
+    let evicted = first_after("Evicted", "", decided).unwrap();
+    assert!(
+        decided < ready && ready <= evicted,
+        "{decided} {ready} {evicted}"
+    );
+}
+
 /// H-66: scaling nodes in before the pods tier has cooled down buys the same nodes twice.
 #[test]
 fn keda_cooldown_against_consolidate_after() {

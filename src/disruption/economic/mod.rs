@@ -16,8 +16,10 @@ mod moves;
 pub mod pack;
 mod parts;
 pub mod places;
+mod rebind;
 pub mod search;
 mod straight;
+pub(in crate::disruption) mod wear;
 
 use std::collections::BTreeSet;
 

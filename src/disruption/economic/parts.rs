@@ -9,16 +9,17 @@ use std::collections::BTreeMap;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::disruption::DisruptionReason;
-use crate::disruption::build::{Builder, Dealer, Draft, Purchase};
+use crate::disruption::build::{Builder, Dealer, Draft, Purchase, net_saving};
 use crate::disruption::candidate::Candidate;
 use crate::disruption::karpenter::balanced::Totals;
 use crate::model::price::Price;
 use crate::plan::command::{Command, Method};
 use crate::problem::whatif::CountedKind;
-use crate::problem::{ClassId, NodeId};
+use crate::problem::{ClassId, NodeId, OptionId};
 use crate::solver::holds::{asks_for_values, enough_values};
 use crate::solver::whatif::{Slot, World};
 
+use super::rebind::Rebinding;
 use super::{Economic, Reserved};
 
 /// Sets that are joined.
@@ -125,14 +126,21 @@ impl<'a> Economic<'_, 'a> {
             }
         }
         let totals = Totals::new(self.cluster, &self.all_candidates());
+        let mut rebinding = Rebinding::of(self, world, leaving, reserved);
         let parts = drafted.into_values();
         parts
-            .filter_map(|part| self.part(world, part, &totals))
+            .filter_map(|part| self.part(world, part, &totals, rebinding.as_mut()))
             .collect()
     }
 
     /// The command of one part, if it holds alone and pays.
-    fn part(&self, world: &World<'_>, part: Part<'_, 'a>, totals: &Totals) -> Option<Command> {
+    fn part(
+        &self,
+        world: &World<'_>,
+        part: Part<'_, 'a>,
+        totals: &Totals,
+        rebinding: Option<&mut Rebinding<'_>>,
+    ) -> Option<Command> {
         let candidates = &part.candidates;
         let slots: Vec<Slot> = part.bought.iter().map(|(slot, _)| *slot).collect();
         let before: Price = candidates.iter().filter_map(|c| c.price).sum();
@@ -171,8 +179,39 @@ impl<'a> Economic<'_, 'a> {
             return None;
         }
         command.net_saving = command.net_saving - self.restarts(&draft.candidates);
-        let pays = command.net_saving > Price::ZERO && approved;
+        let lasting = rebinding.is_none_or(|rebinding| {
+            self.lasts(rebinding, &draft, command.net_saving, forced.is_some())
+        });
+        let pays = command.net_saving > Price::ZERO && approved && lasting;
         (forced.is_some() || pays).then_some(command)
+    }
+
+    /// Whether a part saves something where nodes come and go, after the starts that its nodes have not earned yet and what
+    /// the pod scheduler will have to have bought. What stays planned stays bound in `rebinding`.
+    fn lasts(
+        &self,
+        rebinding: &mut Rebinding<'_>,
+        draft: &Draft<'_, 'a>,
+        saving: Price,
+        forced: bool,
+    ) -> bool {
+        let before = rebinding.before();
+        let bought: Vec<OptionId> = draft.purchases.iter().map(|(one, _)| one.chosen).collect();
+        let more = rebinding.rebind(&self.packer, &draft.candidates, &bought);
+        let worn: i128 = draft.candidates.iter().map(|one| self.wear(one)).sum();
+        if forced || worn == 0 {
+            return true;
+        }
+        let worn = Price::from_femto(worn / 3_600_000);
+        let options = &self.cluster.snapshot.options;
+        let lasting = more.is_some_and(|more| {
+            let bought = net_saving(options, Price::ZERO - more, more, 0);
+            saving - worn + bought > Price::ZERO
+        });
+        if !lasting {
+            rebinding.take_back(&before);
+        }
+        lasting
     }
 
     /// What restarting the gangs on `candidates` costs (M-21).

@@ -14,6 +14,7 @@ use measure::{Objective, Rates, Work};
 use super::gangs::Companies;
 use super::pack::{Allowed, Packer};
 use super::places::Places;
+use super::wear::{is_young, wear};
 use crate::base::index::Ix as _;
 use crate::base::rng::Rng;
 use crate::disruption::candidate::Candidate;
@@ -65,6 +66,10 @@ pub struct Search<'s, 'c, 'a> {
     at_node: Vec<Option<usize>>,
     /// Position of each candidate's pool.
     pools: Vec<usize>,
+    /// What taking each candidate away costs beside what is bought: it has not been there for the horizon.
+    wear: Vec<i128>,
+    /// Candidates that are of a cluster in which nodes come and go.
+    young: Vec<bool>,
     /// Existing nodes that take pods.
     destinations: Vec<Slot>,
     /// How many slots there are that were not bought for what is searched here.
@@ -97,13 +102,21 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 .unwrap_or(0)
         };
         let pods = candidates.iter().map(|c| c.placed.len()).sum();
+        let options = &cluster.snapshot.options;
+        let wear = |candidate: &Candidate<'a>| {
+            let price = candidate.price.unwrap_or(Price::ZERO);
+            wear(options, candidate.claim, price, cluster.now)
+        };
+        let young = |candidate: &Candidate<'a>| is_young(options, candidate.claim, cluster.now);
         Self {
+            young: candidates.iter().map(young).collect(),
+            wear: candidates.iter().map(wear).collect(),
             pools: candidates.iter().map(pool_at).collect(),
             at_node,
             destinations,
             own,
-            rates: Rates::of(&cluster.snapshot.options),
-            work: Work::of(cluster.snapshot.options.effort, pods),
+            rates: Rates::of(options),
+            work: Work::of(options.effort, pods),
             cluster,
             packer,
             companies,
@@ -188,6 +201,15 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         price.unwrap_or(Price::ZERO)
     }
 
+    /// What taking `slot` away is worth per hour over the horizon.
+    pub(super) fn gain(&self, state: &State<'c>, slot: Slot) -> Price {
+        let price = self.price(state, slot);
+        match self.at_node.get(slot.at()).copied().flatten() {
+            Some(at) => price - Price::from_femto(self.wear[at] / self.rates.horizon.max(1)),
+            None => price,
+        }
+    }
+
     /// All pods that would have to move if `slot` went.
     fn content(&self, state: &State<'c>, slot: Slot, content: &mut Vec<(ClassId, u32)>) -> bool {
         content.extend_from_slice(state.world.content(slot));
@@ -214,7 +236,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
             if !movable || !self.content(state, slot, &mut content) {
                 continue;
             }
-            let price = self.price(state, slot).as_f64();
+            let price = self.gain(state, slot).as_f64();
             if price > 0.0 {
                 units.push((self.packer.worth_of(&content) / price, slot));
             }
@@ -302,6 +324,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
                 return false;
             };
             evictions += self.candidates[at].placed.len();
+            change.cost += self.wear[at];
             let left = budgets.get_or_insert_with(|| state.budgets.clone());
             let held = &mut left[self.pools[at]];
             if *held == 0 {

@@ -69,22 +69,47 @@ impl<'c, 'a> Karpenter<'c, 'a> {
     /// first alone.
     #[must_use]
     pub fn commands(&self) -> Vec<Command> {
+        self.found(usize::MAX)
+    }
+
+    /// The first of them, without running the methods behind the one that has it.
+    #[must_use]
+    pub fn first(&self) -> Option<Command> {
+        self.found(1).into_iter().next()
+    }
+
+    /// The commands of the methods in their order, until there are `enough`.
+    fn found(&self, enough: usize) -> Vec<Command> {
         let mut commands = Vec::new();
         let graceful = self.candidates(Class::Graceful);
         commands.extend(self.emptiness(&graceful));
-        let eventual = self.candidates(Class::Eventual);
-        let drifted = self.drifted(&eventual, true);
-        commands.extend(fixed::replace(self.cluster, &self.builder(), &drifted));
-        commands.extend(self.drift(&eventual));
-        let eligible = self.underutilized(&graceful);
-        commands.extend(self.multi(&eligible, &graceful));
-        commands.extend(self.single(&eligible, &graceful));
+        if commands.len() < enough {
+            let eventual = self.candidates(Class::Eventual);
+            let drifted = self.drifted(&eventual, true);
+            commands.extend(fixed::replace(self.cluster, &self.builder(), &drifted));
+            if commands.len() < enough {
+                commands.extend(self.drift(&eventual));
+            }
+        }
+        if commands.len() < enough {
+            let eligible = self.underutilized(&graceful);
+            commands.extend(self.multi(&eligible, &graceful));
+            if commands.len() < enough {
+                commands.extend(self.single(&eligible, &graceful));
+            }
+        }
         commands
     }
 
+    /// The candidates of a class; eventually only drifted nodes go.
     fn candidates(&self, class: Class) -> Vec<Candidate<'a>> {
+        let concerned = |node: &NodeId| {
+            let claim = self.cluster.node(*node).claim;
+            class != Class::Eventual || claim.is_some_and(|claim| drifted_since(claim).is_some())
+        };
         let nodes = (0..self.cluster.views.nodes.len()).map(NodeId::new);
         let mut all: Vec<Candidate<'a>> = nodes
+            .filter(concerned)
             .filter_map(|node| self.assessor.assess(node, class).ok())
             .collect();
         all.sort_by(|a, b| {

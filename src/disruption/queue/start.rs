@@ -7,7 +7,7 @@ use super::io::{CommandId, NotStarted, Outcome};
 use super::run::Run;
 use super::view::{View, is_tainted};
 use crate::base::time::Timestamp;
-use crate::disruption::budget;
+use crate::disruption::budget::{self, Counts};
 use crate::disruption::command::Command;
 use crate::model::resources::Name;
 
@@ -21,8 +21,12 @@ impl Queue {
             .filter(|run| run.is_pending())
             .map(|run| run.id)
             .collect();
+        if pending.is_empty() {
+            return;
+        }
+        let counts = view.all_counts();
         for id in pending {
-            match self.readiness(id, view, now) {
+            match self.readiness(id, view, &counts, now) {
                 Ok(false) => {}
                 Err(why) => self.end(id, Outcome::NotStarted(why), now),
                 Ok(true) => {
@@ -40,6 +44,7 @@ impl Queue {
         &mut self,
         id: CommandId,
         view: &View<'_>,
+        all: &BTreeMap<Name, Counts>,
         now: Timestamp,
     ) -> Result<bool, NotStarted> {
         let Some(run) = self.runs.get(&id) else {
@@ -85,7 +90,7 @@ impl Queue {
         let leaving: BTreeSet<&str> = under_way
             .flat_map(|run| run.command.candidates.iter().map(|c| &*c.node))
             .collect();
-        let counts = view.counts(|node| leaving.contains(node));
+        let counts = view.counts(all, &leaving);
         let mut changes = None;
         let mut allowed = true;
         for (name, wanted) in per_pool {

@@ -1,6 +1,6 @@
 //! What a queue reads from a snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -141,9 +141,30 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    /// The nodes of each pool as budgets count them.
-    pub(super) fn counts(&self, leaving: impl FnMut(&str) -> bool) -> BTreeMap<Name, Counts> {
-        budget::counts(&self.nodes, leaving)
+    /// The nodes of each pool as budgets count them, those of `leaving` among the disrupted. O(leaving) beside what `all`
+    /// costs, which are the counts with none leaving.
+    pub(super) fn counts(
+        &self,
+        all: &BTreeMap<Name, Counts>,
+        leaving: &BTreeSet<&str>,
+    ) -> BTreeMap<Name, Counts> {
+        let mut counts = all.clone();
+        let gone = leaving.iter().filter_map(|name| self.node(name));
+        for node in gone {
+            // One that is counted already is not counted twice.
+            for (pool, alone) in budget::counts(std::slice::from_ref(node), |_| false) {
+                if let Some(counts) = counts.get_mut(&pool) {
+                    let more = alone.nodes.saturating_sub(alone.disrupting);
+                    counts.disrupting = counts.disrupting.saturating_add(more);
+                }
+            }
+        }
+        counts
+    }
+
+    /// The nodes of each pool as budgets count them, with none leaving.
+    pub(super) fn all_counts(&self) -> BTreeMap<Name, Counts> {
+        budget::counts(&self.nodes, |_| false)
     }
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::World;
-use super::plan::number_in;
+use super::plan::{number_in, shown_as};
 use super::shown::Involved;
 use super::state::{Alias, Due};
 use crate::base::time::Span;
-use crate::disruption::consolidate;
+use crate::disruption::look;
 use crate::disruption::policy::{Policy, policy};
 use crate::disruption::queue::{Action, Input as QueueInput, Output as QueueOutput, Refusal, Task};
 use crate::model::cluster::Snapshot;
@@ -58,15 +58,11 @@ impl World {
         };
         self.state.changed = false;
         let snapshot = self.whole_cluster();
-        let answer = consolidate(&snapshot, &*policy);
-        self.state.next_consolidation = answer.next_look;
-        if answer.commands.is_empty() {
+        let (commands, next_look) = look(&snapshot, &*policy);
+        self.state.next_consolidation = next_look;
+        if commands.is_empty() {
             self.keep_shown(snapshot);
             return;
-        }
-        let mut commands = answer.commands;
-        if policy.alternatives() {
-            commands.truncate(1);
         }
         for command in &commands {
             let nodes: Vec<Name> = command
@@ -92,9 +88,8 @@ impl World {
         self.state
             .commands
             .handle(QueueInput::Submit(commands), now);
-        self.find_aliases();
-        self.show_queue(&snapshot);
         self.keep_shown(snapshot);
+        self.observe_commands();
     }
 
     /// The name of a node that a snapshot calls `node-<number>`.
@@ -235,26 +230,24 @@ impl World {
     /// The machine could not buy a replacement: its name is forgotten, and the queue sees that there is no such claim.
     pub(super) fn launch_failed(&mut self, pods: &[Name]) {
         self.state.aliases.retain(|_, alias| {
-            alias.node.is_some() || alias.pods.first().is_none_or(|pod| !pods.contains(pod))
+            alias.node.is_some() || !alias.pods.iter().any(|pod| pods.contains(pod))
         });
     }
 
-    /// Finds out which nodes of the machine the replacements are.
+    /// Finds out which nodes of the machine the replacements are: bought for no pods but those of the claim. A pod that moves
+    /// is still on the list of the node that was once bought for it, so one that a command removes is none, and of others the
+    /// latest is it.
     fn find_aliases(&mut self) {
-        let machine = &self.state.machine;
-        for alias in self
-            .state
-            .aliases
-            .values_mut()
-            .filter(|alias| alias.node.is_none())
-        {
-            let Some(first) = alias.pods.first() else {
-                continue;
-            };
-            let node = machine
-                .nodes()
-                .find(|node| !node.is_leaving() && node.pods.contains(first));
-            alias.node = node.map(|node| node.id.number());
+        let (machine, commands) = (&self.state.machine, &self.state.commands);
+        let open = self.state.aliases.values_mut();
+        for alias in open.filter(|alias| alias.node.is_none()) {
+            let bought = machine.nodes().filter(|node| {
+                !node.is_leaving()
+                    && !node.pods.is_empty()
+                    && node.pods.iter().all(|pod| alias.pods.contains(pod))
+                    && !commands.is_disrupting(&shown_as(node.id.number()))
+            });
+            alias.node = bought.map(|node| node.id.number()).max();
         }
     }
 }

@@ -392,7 +392,7 @@ impl World {
 
     /// A Node with its NodeClaim, called `node-<number>`, without its particulars.
     pub(super) fn model_node(&self, id: NodeId, shape: &Shape) -> (ModelNode, NodeClaim) {
-        let name = Name::from(format!("node-{id}"));
+        let name = shown_as(id);
         let mut node = shape.node.clone();
         node.labels.set(label::HOSTNAME, Name::clone(&name));
         node.provider_id = Some(Name::from(format!("sim:///{id}")));
@@ -423,7 +423,7 @@ impl World {
             uid: Name::from(id.to_string()),
             created: Some(pod.created),
             deleted: (pod.stage == Stage::Ending).then_some(pod.since),
-            node_name: pod.node.map(|node| Name::from(format!("node-{node}"))),
+            node_name: pod.node.map(shown_as),
             phase: if pod.node.is_some() {
                 PodPhase::Running
             } else {
@@ -493,6 +493,11 @@ impl World {
             }
         }
     }
+}
+
+/// What a snapshot calls a node.
+pub(super) fn shown_as(id: NodeId) -> Name {
+    Name::from(format!("node-{id}"))
 }
 
 /// The number at the end of a name.

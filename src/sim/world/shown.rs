@@ -126,12 +126,18 @@ impl World {
                 snapshot.node_claims.push(self.coming(node, shape, &names));
                 return;
             };
-            let (model, claim) = self.show(node, there, shape, &names);
+            let lasts = !node.is_leaving() && !names.contains_key(&id);
+            let known = self.shown.nodes.get(&id).filter(|_| lasts).cloned();
+            let (model, claim) = known.unwrap_or_else(|| self.show(node, there, shape, &names));
             snapshot.nodes.push(model);
             snapshot.node_claims.push(claim);
             if with_pods {
-                let pods = there.pods.iter().filter_map(|pod| self.model_pod(*pod));
-                snapshot.pods.extend(pods);
+                match self.shown.pods.get(&id) {
+                    Some(pods) => snapshot.pods.extend_from_slice(pods),
+                    None => snapshot
+                        .pods
+                        .extend(there.pods.iter().filter_map(|pod| self.model_pod(*pod))),
+                }
             }
         };
         if involved.all {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tetrapod::manifest::Reader;
 use tetrapod::model::sweep::Sweep;
 use tetrapod::report::sweep_page;
-use tetrapod::sim::sweep::{Grid, Shard, Slice, SweepResult, SweepRun, loads, merge};
+use tetrapod::sim::sweep::{Grid, Shard, Slice, SweepRun, loads, merge};
 use tetrapod::sim::world::World;
 use tetrapod::sim::world::conserve::run_checked;
 
@@ -90,18 +90,12 @@ pub(crate) fn run(file: &Path, args: &SimulateArgs) -> Result<ExitCode, Fatal> {
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     let runs = all(&grid, shard, args)?;
     let slice = grid.slice(shard, runs);
+    let (result, report) = (args.result.as_deref(), args.report.as_deref());
     if args.shard.is_some() {
-        write_or_print(args.result.as_deref(), &slice)?;
-    } else {
-        let result = joined(vec![slice])?;
-        tell(
-            &result,
-            args.result.as_deref(),
-            args.report.as_deref(),
-            args.output.output,
-        )?;
+        write_or_print(result, &slice)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    tell(vec![slice], result, report, args.output.output)
 }
 
 /// Runs the runs of a shard on as many threads as were asked for, else on all cores. Which thread runs what does not show.
@@ -174,37 +168,29 @@ pub(crate) fn merged(args: &MergeArgs) -> Result<ExitCode, Fatal> {
         let slice: Slice = serde_json::from_slice(&text).map_err(|error| fault(&error))?;
         slices.push(slice);
     }
-    let result = joined(slices)?;
-    tell(
-        &result,
-        args.result.as_deref(),
-        args.report.as_deref(),
-        args.output.output,
-    )?;
-    Ok(ExitCode::SUCCESS)
+    let (result, report) = (args.result.as_deref(), args.report.as_deref());
+    tell(slices, result, report, args.output.output)
 }
 
-fn joined(slices: Vec<Slice>) -> Result<SweepResult, Fatal> {
-    merge(slices).map_err(|error| Fatal::Message(error.to_string()))
-}
-
-/// Tells of a sweep in the ways that were asked for.
+/// Joins slices to a whole sweep and tells of it in the ways that were asked for.
 fn tell(
-    result: &SweepResult,
+    slices: Vec<Slice>,
     json: Option<&Path>,
     page: Option<&Path>,
     format: Format,
-) -> Result<(), Fatal> {
+) -> Result<ExitCode, Fatal> {
+    let result = merge(slices).map_err(|error| Fatal::Message(error.to_string()))?;
     if json.is_some() {
-        write_or_print(json, result)?;
+        write_or_print(json, &result)?;
     }
     if let Some(path) = page {
-        fs::write(path, sweep_page(result)).map_err(|error| at(path, &error))?;
+        fs::write(path, sweep_page(&result)).map_err(|error| at(path, &error))?;
     }
     match format {
-        Format::Json => print_json(result),
-        Format::Text => print(&render(result)),
+        Format::Json => print_json(&result)?,
+        Format::Text => print(&render(&result))?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes JSON into a file: whole or not at all, so that nobody finds half a slice. To standard output without one.

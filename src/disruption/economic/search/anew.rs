@@ -14,7 +14,9 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         small: bool,
     ) -> Option<State<'c>> {
         let mut state = start.clone();
-        let mut group = self.within_budgets(start, units);
+        let mut lasting = units.to_vec();
+        lasting.retain(|slot| self.lasts(*slot, small));
+        let mut group = self.within_budgets(start, &lasting);
         self.leave_parts_of_gangs(&mut group);
         if group.len() < 2 {
             return None;
@@ -61,6 +63,19 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         price - floor <= self.work.close * price
     }
 
+    /// Whether a node may be packed anew with others. Many nodes to the brim is not what the pod scheduler will make of their
+    /// pods: where nodes come and go that is not paid for once, but again and again.
+    fn lasts(&self, slot: Slot, small: bool) -> bool {
+        let at = self.at_node.get(slot.at()).copied().flatten();
+        at.is_none_or(|at| {
+            if small {
+                !self.young[at]
+            } else {
+                self.wear[at] == 0
+            }
+        })
+    }
+
     /// Whether so much of what could be saved at all is saved by packing `units` anew that going from node to node, which
     /// ends further from the least price, is not worth its time. Evictions must cost nothing for that.
     pub(super) fn is_enough(&self, start: &State<'c>, anew: &State<'c>, units: &[Slot]) -> bool {
@@ -70,13 +85,13 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         let mut content = Vec::new();
         let mut before = 0.0;
         for slot in units {
-            before += self.price(start, *slot).as_f64();
+            before += self.gain(start, *slot).as_f64();
             self.content(start, *slot, &mut content);
         }
         let stay = units.iter().filter(|slot| !anew.world.is_gone(**slot));
         let bought = anew.world.slots().skip(start.world.slots().count());
         let bought = bought.filter(|slot| !anew.world.is_gone(*slot));
-        let after: f64 = (stay.map(|slot| self.price(start, *slot)))
+        let after: f64 = (stay.map(|slot| self.gain(start, *slot)))
             .chain(bought.map(|slot| self.price(anew, slot)))
             .map(Price::as_f64)
             .sum();
