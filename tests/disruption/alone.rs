@@ -10,6 +10,7 @@ use tetrapod::disruption::apply;
 use tetrapod::disruption::converge;
 use tetrapod::disruption::karpenter::Version;
 use tetrapod::disruption::policy::{EconomicPolicy, KarpenterPolicy, Policy};
+use tetrapod::disruption::recheck;
 use tetrapod::model::affinity::{PodAffinityTerm, TopologySpreadConstraint};
 use tetrapod::model::cluster::Snapshot;
 use tetrapod::model::label::{LabelSelector, SelectorExpression, SelectorOperator, ZONE};
@@ -28,9 +29,10 @@ fn budget(snapshot: &mut Snapshot, nodes: &str, reason: Option<&str>) {
     }
 }
 
-/// Every command is valid without the others (W-16).
+/// Every command is valid without the others (W-16), and found so when it is looked at again (D-81).
 fn assert_each_alone(snapshot: &Snapshot, policy: &dyn Policy, name: &str) {
     for command in commands(snapshot, policy) {
+        assert_eq!(recheck(&command, snapshot), Ok(()), "{name}");
         let verdict = verify_commands(snapshot, &[command]);
         assert!(verdict.valid, "{name}: {:#?}", verdict.findings);
     }

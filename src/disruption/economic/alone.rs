@@ -15,9 +15,6 @@ use crate::problem::whatif::CountedKind;
 use crate::solver::holds::asks_for_values;
 use crate::solver::whatif::{Slot, World};
 
-/// How often the pods of a part are gone through to find an order in which their rules let them arrive.
-const ROUNDS: usize = 8;
-
 impl<'a> Economic<'_, 'a> {
     /// What limits leave with nothing but `candidates` gone and `slots` bought.
     fn balance(
@@ -197,19 +194,7 @@ impl<'a> Economic<'_, 'a> {
             let slot = Slot::of(*node);
             waiting.extend(classes(pods).into_iter().map(|class| (slot, class)));
         }
-        for _ in 0..ROUNDS {
-            let before = waiting.len();
-            waiting.retain(|(slot, class)| {
-                let fits = alone.fits(*slot, *class);
-                if fits {
-                    alone.place(*slot, *class);
-                }
-                !fits
-            });
-            if waiting.is_empty() || waiting.len() == before {
-                break;
-            }
-        }
+        alone.place_all(&mut waiting, |pod| *pod);
         waiting.is_empty()
     }
 }
