@@ -60,6 +60,32 @@ fn a_command_keeps_limits_without_the_others() {
     assert_each_alone(&snapshot, &EconomicPolicy, "limit");
 }
 
+/// D-38, W-16: whichever of two commands goes first, what a third one gives back is not there yet.
+#[test]
+fn commands_keep_limits_in_any_order() {
+    let mut snapshot = cluster(
+        world()
+            .pool("p limit=nodes:5")
+            .types("big 8cpu $9 z1,z2; small 2cpu $1 z1,z2; t 4cpu $2 z3")
+            .node("a 8cpu type=big pool=p zone=z1")
+            .node("b 8cpu type=big pool=p zone=z2")
+            .node("c 4cpu type=t pool=p zone=z3")
+            .node("d 4cpu type=t pool=p zone=z3")
+            .pod("2x cpu=2 on=a zone=z1")
+            .pod("2x cpu=2 on=b zone=z2")
+            .pod("cpu=1 on=c zone=z3")
+            .pod("cpu=1 on=d zone=z3"),
+    );
+    budget(&mut snapshot, "100%", None);
+    let (plan, saved) = ours(&snapshot);
+    assert_eq!((plan.len(), saved), (2, 16_000));
+    for (first, second) in [(0, 1), (1, 0)] {
+        let after = apply(&snapshot, &plan[first..=first]);
+        let verdict = verify_commands(&after, &plan[second..=second]);
+        assert!(verdict.valid, "{:#?}", verdict.findings);
+    }
+}
+
 /// D-55, M-6: what is bought could be of as many types as the pool asks for, each of them cheaper than what goes.
 #[test]
 fn what_is_bought_leaves_the_choice_that_its_pool_asks_for() {
