@@ -125,7 +125,10 @@ impl<'d, 'a> Draft<'d, 'a> {
         let mut dealer = Dealer::new(cluster, &candidates, true);
         let mut existing = Vec::new();
         for slot in world.slots().take(world.existing()) {
-            if !world.is_gone(slot) && !world.content(slot).is_empty() {
+            let view = cluster.node(NodeId::new(slot.at()));
+            // Such a node takes pods that wait only (D-43), which are dealt last.
+            let waiting = view.claim.is_some() && !view.initialized;
+            if !waiting && !world.is_gone(slot) && !world.content(slot).is_empty() {
                 let mut pods = dealer.deal(world.content(slot));
                 pods.retain(|pod| !dealer.waits(*pod));
                 existing.push((NodeId::new(slot.at()), pods));

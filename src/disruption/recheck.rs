@@ -12,7 +12,7 @@ use crate::model::cluster::Snapshot;
 use crate::model::price::Price;
 use crate::model::resources::Name;
 use crate::plan::command::{Command, Method, Move};
-use crate::problem::NodeId;
+use crate::problem::{ClassId, NodeId};
 use crate::scheduler::Capacity;
 use crate::solver::whatif::{Slot, World};
 
@@ -159,14 +159,14 @@ fn find(cluster: &Cluster<'_>, single: &Move) -> Option<u32> {
     pods.iter().find(named).copied()
 }
 
-/// Every pod of the candidates has its place in the command, and the places still take them.
-fn check_places(
+/// Every pod of the candidates has its place in the command, and the places still take them all in some order.
+fn check_places<'k>(
     cluster: &Cluster<'_>,
-    command: &Command,
+    command: &'k Command,
     candidates: &[Candidate<'_>],
     faults: &mut Vec<Reason>,
 ) {
-    let mut world = World::new(&cluster.what);
+    let mut world = World::beside_departing(&cluster.what);
     let mut homeless: BTreeMap<String, u32> = BTreeMap::new();
     for candidate in candidates {
         world.remove(Slot::of(candidate.node));
@@ -174,21 +174,12 @@ fn check_places(
             homeless.insert(cluster.pod(*position).key(), *position);
         }
     }
-    let mut place = |world: &mut World<'_>, slot: Slot, pod: &Name, target: &str| {
+    let mut waiting: Vec<(Slot, ClassId, &Name, &Name)> = Vec::new();
+    let mut place = |slot: Slot, pod: &'k Name, target: &'k Name| {
         let position = homeless.remove(pod.as_ref());
-        let class = position.and_then(|at| cluster.what.class_of[at as usize]);
-        match class {
-            // A pod that has gone meanwhile needs no place.
-            None => None,
-            Some(class) if world.fits(slot, class) => {
-                world.place(slot, class);
-                None
-            }
-            Some(_) => Some(Reason::new(
-                format!("Pod {pod}"),
-                Code::InsufficientResources,
-                format!("{target} does not take it any more"),
-            )),
+        // A pod that has gone meanwhile needs no place.
+        if let Some(class) = position.and_then(|at| cluster.what.class_of[at as usize]) {
+            waiting.push((slot, class, pod, target));
         }
     };
     let slot_of = |name: &Name| {
@@ -216,7 +207,7 @@ fn check_places(
         let node = slot_of(&placement.node);
         for pod in &placement.pods {
             match node {
-                Some(slot) => faults.extend(place(&mut world, slot, pod, &placement.node)),
+                Some(slot) => place(slot, pod, &placement.node),
                 None => faults.push(Reason::new(
                     format!("Node {}", placement.node),
                     Code::NodeUnavailable,
@@ -247,10 +238,18 @@ fn check_places(
             Some(option) => {
                 let slot = world.buy(option);
                 for pod in &claim.pods {
-                    faults.extend(place(&mut world, slot, pod, &chosen.instance_type));
+                    place(slot, pod, &chosen.instance_type);
                 }
             }
         }
+    }
+    world.place_all(&mut waiting, |(slot, class, ..)| (*slot, *class));
+    for (.., pod, target) in waiting {
+        faults.push(Reason::new(
+            format!("Pod {pod}"),
+            Code::InsufficientResources,
+            format!("{target} does not take it any more"),
+        ));
     }
     for pod in homeless.keys().filter(|_| !fixed) {
         faults.push(Reason::new(

@@ -10,6 +10,7 @@ use tetrapod::disruption::apply;
 use tetrapod::disruption::converge;
 use tetrapod::disruption::karpenter::Version;
 use tetrapod::disruption::policy::{EconomicPolicy, KarpenterPolicy, Policy};
+use tetrapod::disruption::recheck;
 use tetrapod::model::affinity::{PodAffinityTerm, TopologySpreadConstraint};
 use tetrapod::model::cluster::Snapshot;
 use tetrapod::model::label::{LabelSelector, SelectorExpression, SelectorOperator, ZONE};
@@ -28,9 +29,10 @@ fn budget(snapshot: &mut Snapshot, nodes: &str, reason: Option<&str>) {
     }
 }
 
-/// Every command is valid without the others (W-16).
+/// Every command is valid without the others (W-16), and found so when it is looked at again (D-81).
 fn assert_each_alone(snapshot: &Snapshot, policy: &dyn Policy, name: &str) {
     for command in commands(snapshot, policy) {
+        assert_eq!(recheck(&command, snapshot), Ok(()), "{name}");
         let verdict = verify_commands(snapshot, &[command]);
         assert!(verdict.valid, "{name}: {:#?}", verdict.findings);
     }
@@ -56,6 +58,32 @@ fn a_command_keeps_limits_without_the_others() {
         "two small nodes, one in each zone"
     );
     assert_each_alone(&snapshot, &EconomicPolicy, "limit");
+}
+
+/// D-38, W-16: whichever of two commands goes first, what a third one gives back is not there yet.
+#[test]
+fn commands_keep_limits_in_any_order() {
+    let mut snapshot = cluster(
+        world()
+            .pool("p limit=nodes:5")
+            .types("big 8cpu $9 z1,z2; small 2cpu $1 z1,z2; t 4cpu $2 z3")
+            .node("a 8cpu type=big pool=p zone=z1")
+            .node("b 8cpu type=big pool=p zone=z2")
+            .node("c 4cpu type=t pool=p zone=z3")
+            .node("d 4cpu type=t pool=p zone=z3")
+            .pod("2x cpu=2 on=a zone=z1")
+            .pod("2x cpu=2 on=b zone=z2")
+            .pod("cpu=1 on=c zone=z3")
+            .pod("cpu=1 on=d zone=z3"),
+    );
+    budget(&mut snapshot, "100%", None);
+    let (plan, saved) = ours(&snapshot);
+    assert_eq!((plan.len(), saved), (2, 16_000));
+    for (first, second) in [(0, 1), (1, 0)] {
+        let after = apply(&snapshot, &plan[first..=first]);
+        let verdict = verify_commands(&after, &plan[second..=second]);
+        assert!(verdict.valid, "{:#?}", verdict.findings);
+    }
 }
 
 /// D-55, M-6: what is bought could be of as many types as the pool asks for, each of them cheaper than what goes.

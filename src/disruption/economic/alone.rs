@@ -10,13 +10,10 @@ use super::parts::{Joined, Part};
 use crate::base::index::Ix as _;
 use crate::disruption::candidate::Candidate;
 use crate::model::price::Price;
-use crate::problem::ClassId;
 use crate::problem::whatif::CountedKind;
+use crate::problem::{ClassId, Stock, StockId};
 use crate::solver::holds::asks_for_values;
 use crate::solver::whatif::{Slot, World};
-
-/// How often the pods of a part are gone through to find an order in which their rules let them arrive.
-const ROUNDS: usize = 8;
 
 impl<'a> Economic<'_, 'a> {
     /// What limits leave with nothing but `candidates` gone and `slots` bought.
@@ -41,6 +38,26 @@ impl<'a> Economic<'_, 'a> {
         left
     }
 
+    /// What parts that use more of limits than they give back use of them together, given what each leaves: they may all
+    /// come before those that give.
+    fn used_first(world: &World<'_>, balances: &[Vec<i128>]) -> Vec<i128> {
+        let stocks = world.problem().stocks.iter().enumerate();
+        let used = |(at, stock): (usize, &Stock)| {
+            let nets = balances.iter().map(|left| left[at] - stock.left);
+            nets.map(|net| net.min(0)).sum()
+        };
+        stocks.map(used).collect()
+    }
+
+    /// What a part that leaves `left` alone leaves at worst, after all others that use of limits.
+    fn at_worst(world: &World<'_>, left: &[i128], used: &[i128]) -> Vec<i128> {
+        let stocks = world.problem().stocks.iter();
+        let worst = |((left, used), stock): ((&i128, &i128), &Stock)| {
+            left + used - (left - stock.left).min(0)
+        };
+        left.iter().zip(used).zip(stocks).map(worst).collect()
+    }
+
     /// The limits that `slots` would break by themselves, as positions.
     fn short(world: &World<'_>, slots: &[Slot], left: &[i128]) -> Vec<usize> {
         let bought = slots.iter().filter_map(|slot| world.bought(*slot));
@@ -54,7 +71,8 @@ impl<'a> Economic<'_, 'a> {
         short
     }
 
-    /// Parts that would break a limit by themselves are joined with those that give it back.
+    /// Parts that would break a limit by themselves, or after others that use of it, are joined with those that give it
+    /// back.
     pub(super) fn join_by_limits(
         &self,
         world: &World<'_>,
@@ -74,23 +92,23 @@ impl<'a> Economic<'_, 'a> {
                 let root = sets.root(leaving.len() + at);
                 parts.entry(root).or_default().1.push(*slot);
             }
-            let needy = parts.iter().find_map(|(root, (candidates, slots))| {
-                let left = self.balance(world, candidates, slots);
-                let stock = *Self::short(world, slots, &left).first()?;
+            let balances: Vec<Vec<i128>> = (parts.values())
+                .map(|(candidates, slots)| self.balance(world, candidates, slots))
+                .collect();
+            let used = Self::used_first(world, &balances);
+            let held = || parts.iter().zip(&balances);
+            let needy = held().find_map(|((root, (_, slots)), left)| {
+                let worst = Self::at_worst(world, left, &used);
+                let stock = *Self::short(world, slots, &worst).first()?;
                 Some((*root, stock))
             });
             let Some((needy, stock)) = needy else {
                 return;
             };
-            let gives = |candidate: &&Candidate<'a>| {
-                let uses = &self.cluster.what.uses[candidate.node];
-                uses.iter()
-                    .any(|(of, amount)| of.at() == stock && *amount > 0)
-            };
-            let giver = parts
-                .iter()
-                .find(|(root, (candidates, _))| **root != needy && candidates.iter().any(gives));
-            let Some((giver, _)) = giver else {
+            let whole = &world.problem().stocks[StockId::new(stock)];
+            let giver =
+                held().find(|((root, _), left)| **root != needy && left[stock] > whole.left);
+            let Some(((giver, _), _)) = giver else {
                 return;
             };
             sets.join(needy, *giver);
@@ -143,8 +161,7 @@ impl<'a> Economic<'_, 'a> {
         }
     }
 
-    /// What limits leave of a part whether it is carried out alone or with everything else; `None` where it breaks one
-    /// alone.
+    /// What limits leave of a part whether it is carried out alone or with everything else; `None` where it breaks one.
     pub(super) fn stocks_alone(
         &self,
         world: &World<'_>,
@@ -197,19 +214,7 @@ impl<'a> Economic<'_, 'a> {
             let slot = Slot::of(*node);
             waiting.extend(classes(pods).into_iter().map(|class| (slot, class)));
         }
-        for _ in 0..ROUNDS {
-            let before = waiting.len();
-            waiting.retain(|(slot, class)| {
-                let fits = alone.fits(*slot, *class);
-                if fits {
-                    alone.place(*slot, *class);
-                }
-                !fits
-            });
-            if waiting.is_empty() || waiting.len() == before {
-                break;
-            }
-        }
+        alone.place_all(&mut waiting, |pod| *pod);
         waiting.is_empty()
     }
 }

@@ -16,9 +16,6 @@ use crate::plan::command::{Command, Method};
 use crate::problem::{ClassId, NodeId, OptionId};
 use crate::solver::whatif::{Slot, World};
 
-/// How often the pods are gone through to find an order in which their rules let them arrive.
-const ROUNDS: usize = 8;
-
 impl<'c, 'a> Economic<'c, 'a> {
     /// Whether the budgets would let every node that may go do so now.
     pub(in crate::disruption) fn is_unbound(&self) -> bool {
@@ -101,19 +98,8 @@ impl<'c, 'a> Economic<'c, 'a> {
             let slot = slots.get(target.get(&self.cluster.pod(*position).key())?)?;
             waiting.push((*slot, self.cluster.what.class_of[*position as usize]?));
         }
-        for _ in 0..ROUNDS {
-            waiting.retain(|(slot, class)| {
-                let fits = world.fits(*slot, *class);
-                if fits {
-                    world.place(*slot, *class);
-                }
-                !fits
-            });
-            if waiting.is_empty() {
-                return Some(());
-            }
-        }
-        None
+        world.place_all(&mut waiting, |pod| *pod);
+        waiting.is_empty().then_some(())
     }
 
     /// The option that `node`, launched on the way, was bought by.

@@ -307,6 +307,25 @@ impl<'p> World<'p> {
         self.place_many(slot, class, 1);
     }
 
+    /// Places what [fits](Self::fits) of `waiting`, whose places `place` tells, again and again until nothing more does:
+    /// rules between pods may let them arrive in some orders only. What is left has no place.
+    pub fn place_all<T>(&mut self, waiting: &mut Vec<T>, place: impl Fn(&T) -> (Slot, ClassId)) {
+        loop {
+            let before = waiting.len();
+            waiting.retain(|pod| {
+                let (slot, class) = place(pod);
+                let fits = self.fits(slot, class);
+                if fits {
+                    self.place(slot, class);
+                }
+                !fits
+            });
+            if waiting.len() == before {
+                return;
+            }
+        }
+    }
+
     /// Places `pods` pods of `class` on `slot`, which must hold them all.
     pub fn place_many(&mut self, slot: Slot, class: ClassId, pods: u32) {
         let dims = self.problem.dims;
