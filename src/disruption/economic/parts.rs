@@ -195,13 +195,14 @@ impl<'a> Economic<'_, 'a> {
         saving: Price,
         forced: bool,
     ) -> bool {
+        let worn: i128 = draft.candidates.iter().map(|one| self.wear(one)).sum();
+        if forced || worn == 0 {
+            rebinding.leave(&draft.candidates);
+            return true;
+        }
         let before = rebinding.before();
         let bought: Vec<OptionId> = draft.purchases.iter().map(|(one, _)| one.chosen).collect();
         let more = rebinding.rebind(&self.packer, &draft.candidates, &bought);
-        let worn: i128 = draft.candidates.iter().map(|one| self.wear(one)).sum();
-        if forced || worn == 0 {
-            return true;
-        }
         let worn = Price::from_femto(worn / 3_600_000);
         let options = &self.cluster.snapshot.options;
         let lasting = more.is_some_and(|more| {

@@ -104,6 +104,13 @@ impl<'c> Rebinding<'c> {
         self.places.clear();
     }
 
+    /// Takes `candidates` away, whose pods are not looked at: nobody is bound to them any more.
+    pub(super) fn leave(&mut self, candidates: &[&Candidate<'_>]) {
+        for candidate in candidates {
+            self.world.remove(Slot::of(candidate.node));
+        }
+    }
+
     /// Takes `candidates` away, buys `bought`, and binds their pods; the price of what has to be bought for those that fit
     /// nowhere, `None` if nothing holds them. O(pods log nodes), and O(nodes) for each class whose places are not known.
     pub(super) fn rebind(
@@ -112,9 +119,7 @@ impl<'c> Rebinding<'c> {
         candidates: &[&Candidate<'_>],
         bought: &[OptionId],
     ) -> Option<Price> {
-        for candidate in candidates {
-            self.world.remove(Slot::of(candidate.node));
-        }
+        self.leave(candidates);
         for option in bought {
             self.world.buy(*option);
         }
