@@ -308,6 +308,28 @@ fn requests_keep_to_five_entries_and_fifty_nodes_h25() {
 }
 
 #[test]
+fn deletions_keep_to_fifty_ids_h26() {
+    let mut pilot = pilot("a");
+    let claims: Vec<_> = (0..120)
+        .map(|n| claim("a", &[&format!("big/{n}")]))
+        .collect();
+    pilot.plan(claims);
+    pilot.run(start().plus(minutes(30)), |p| ready(p) == 120);
+    let all = pilot.machine.nodes().map(|node| node.id).collect();
+    pilot.give(Input::Remove(Removal::new(all, "Empty")));
+    pilot.run(start().plus(minutes(60)), |p| p.fake.list().is_empty());
+    let mut ids = 0;
+    for (_, output) in &pilot.trace {
+        if let Output::Delete { request, .. } = output {
+            assert!(request.node_logical_ids.len() <= 50, "{request:?}");
+            ids += request.node_logical_ids.len();
+        }
+    }
+    assert!(ids >= 120, "{ids}");
+    assert!(pilot.fake.list().is_empty() && pilot.fake.violations().is_empty());
+}
+
+#[test]
 fn the_fall_back_is_asked_for_within_one_launch_deadline_whether_events_come_or_not() {
     for lost in [0, 1000] {
         let mut weather = Weather::default();
