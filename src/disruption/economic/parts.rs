@@ -195,15 +195,17 @@ impl<'a> Economic<'_, 'a> {
         saving: Price,
         forced: bool,
     ) -> bool {
-        let worn: i128 = draft.candidates.iter().map(|one| self.wear(one)).sum();
-        if forced || worn == 0 {
+        let wear = draft.candidates.iter().map(|one| self.wear(one));
+        let worn = Price::from_femto(wear.clone().sum::<i128>() / 3_600_000);
+        let young = wear.filter(|wear| *wear > 0).count();
+        // Most have been there for long: where they stand, nodes do not come and go.
+        if forced || young * 2 <= draft.candidates.len() {
             rebinding.leave(&draft.candidates);
-            return true;
+            return forced || saving - worn > Price::ZERO;
         }
         let before = rebinding.before();
         let bought: Vec<OptionId> = draft.purchases.iter().map(|(one, _)| one.chosen).collect();
         let more = rebinding.rebind(&self.packer, &draft.candidates, &bought);
-        let worn = Price::from_femto(worn / 3_600_000);
         let options = &self.cluster.snapshot.options;
         let lasting = more.is_some_and(|more| {
             let bought = net_saving(options, Price::ZERO - more, more, 0);
