@@ -10,7 +10,7 @@ use super::DisruptionReason;
 use super::apply::apply;
 use super::cluster::Cluster;
 use super::economic::Economic;
-use super::economic::wear::{is_young, wear};
+use super::economic::wear::{dollars, is_young, wear};
 use super::karpenter::{Karpenter, Version};
 use super::recheck;
 use crate::model::cluster::Snapshot;
@@ -55,7 +55,7 @@ impl Paid {
         self.money = (self.money)
             .saturating_add(new)
             .saturating_add(each.saturating_mul(evictions))
-            .saturating_add(wear_of(cluster, command));
+            .saturating_add(worn_by(cluster, command));
         self.evictions += command.evictions;
     }
 
@@ -196,7 +196,7 @@ fn their_step(cluster: &Cluster<'_>) -> Option<Command> {
                 !command.candidates.iter().any(|c| kept(&c.node))
             }
             DisruptionReason::Underutilized => {
-                let wear = Price::from_femto(wear_of(cluster, command) / 3_600_000);
+                let wear = dollars(worn_by(cluster, command));
                 known && command.net_saving > wear
             }
             DisruptionReason::Drifted | DisruptionReason::Expired | DisruptionReason::Unhealthy => {
@@ -231,7 +231,7 @@ fn our_way(cluster: &Cluster<'_>, plan: &[Command], enough: Cost) -> Cost {
 }
 
 /// What the nodes that `command` takes away had not earned yet; nothing where it does not go to save.
-fn wear_of(cluster: &Cluster<'_>, command: &Command) -> i128 {
+fn worn_by(cluster: &Cluster<'_>, command: &Command) -> i128 {
     if command.reason != DisruptionReason::Underutilized {
         return 0;
     }

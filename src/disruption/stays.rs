@@ -7,7 +7,7 @@ use super::DisruptionReason;
 use super::budget::{self, Allowance};
 use super::candidate::{Assessor, Class, Hold};
 use super::cluster::Cluster;
-use super::economic::wear::wear;
+use super::economic::wear::wear_of;
 use crate::base::index::Ix as _;
 use crate::base::time::Timestamp;
 use crate::explain::reason::{Code, Reason};
@@ -100,9 +100,7 @@ fn stay(
         };
     }
     let pods = candidate.pods.len();
-    let price = candidate.price.unwrap_or_default();
-    let options = &cluster.snapshot.options;
-    let young = wear(options, candidate.claim, price, cluster.now) > 0;
+    let young = wear_of(cluster, &candidate) > 0;
     let age = candidate
         .claim
         .created

@@ -20,6 +20,7 @@ use crate::solver::holds::{asks_for_values, enough_values};
 use crate::solver::whatif::{Slot, World};
 
 use super::rebind::Rebinding;
+use super::wear::{dollars, wear_of};
 use super::{Economic, Reserved};
 
 /// Sets that are joined.
@@ -195,8 +196,8 @@ impl<'a> Economic<'_, 'a> {
         saving: Price,
         forced: bool,
     ) -> bool {
-        let wear = draft.candidates.iter().map(|one| self.wear(one));
-        let worn = Price::from_femto(wear.clone().sum::<i128>() / 3_600_000);
+        let wear = (draft.candidates.iter()).map(|one| wear_of(self.cluster, one));
+        let worn = dollars(wear.clone().sum());
         let young = wear.filter(|wear| *wear > 0).count();
         // Most have been there for long: where they stand, nodes do not come and go.
         if forced || young * 2 <= draft.candidates.len() {

@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 
 use super::pack::{Allowed, Packer};
 use super::places::Places;
-use super::wear::wear;
+use super::wear::wear_of;
 use super::{Economic, Reserved};
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
@@ -54,7 +54,7 @@ impl<'c> Rebinding<'c> {
         reserved: &Reserved,
     ) -> Option<Self> {
         let cluster = economic.cluster;
-        if leaving.iter().all(|one| economic.wear(one) == 0) {
+        if leaving.iter().all(|one| wear_of(cluster, one) == 0) {
             return None;
         }
         let mut trial = World::new(&cluster.what);
@@ -201,15 +201,6 @@ impl<'c> Rebinding<'c> {
             return true;
         }
         false
-    }
-}
-
-impl<'a> Economic<'_, 'a> {
-    /// What taking a candidate away costs because it has not been there for long.
-    pub(super) fn wear(&self, candidate: &Candidate<'a>) -> i128 {
-        let price = candidate.price.unwrap_or_default();
-        let options = &self.cluster.snapshot.options;
-        wear(options, candidate.claim, price, self.cluster.now)
     }
 }
 

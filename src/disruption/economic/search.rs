@@ -14,7 +14,7 @@ use measure::{Objective, Rates, Work};
 use super::gangs::Companies;
 use super::pack::{Allowed, Packer};
 use super::places::Places;
-use super::wear::{is_young, wear};
+use super::wear::{is_young, wear_of};
 use crate::base::index::Ix as _;
 use crate::base::rng::Rng;
 use crate::disruption::candidate::Candidate;
@@ -103,14 +103,12 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
         };
         let pods = candidates.iter().map(|c| c.placed.len()).sum();
         let options = &cluster.snapshot.options;
-        let wear = |candidate: &Candidate<'a>| {
-            let price = candidate.price.unwrap_or(Price::ZERO);
-            wear(options, candidate.claim, price, cluster.now)
-        };
         let young = |candidate: &Candidate<'a>| is_young(options, candidate.claim, cluster.now);
         Self {
             young: candidates.iter().map(young).collect(),
-            wear: candidates.iter().map(wear).collect(),
+            wear: (candidates.iter())
+                .map(|one| wear_of(cluster, one))
+                .collect(),
             pools: candidates.iter().map(pool_at).collect(),
             at_node,
             destinations,

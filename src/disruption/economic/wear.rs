@@ -7,6 +7,8 @@
 //! horizon: what was bought for a node has to be saved before the node goes, as far as its past tells.
 
 use crate::base::time::Timestamp;
+use crate::disruption::candidate::Candidate;
+use crate::disruption::cluster::Cluster;
 use crate::model::node_claim::NodeClaim;
 use crate::model::options::Options;
 use crate::model::price::Price;
@@ -22,10 +24,7 @@ pub(in crate::disruption) fn wear(
 ) -> i128 {
     let horizon = i128::from(options.horizon.as_millis().max(0));
     let start = i128::from(options.node_start_time.as_millis().max(0));
-    let age = claim
-        .created
-        .map_or(0, |since| now.since(since).as_millis());
-    let age = i128::from(age);
+    let age = i128::from(age(claim, now));
     if age <= 0 || age >= horizon {
         return 0;
     }
@@ -35,15 +34,36 @@ pub(in crate::disruption) fn wear(
     starts.saturating_mul(horizon - age) / age
 }
 
+/// The [`wear`] of a candidate; nothing where its price is not known.
+pub(in crate::disruption) fn wear_of(cluster: &Cluster<'_>, candidate: &Candidate<'_>) -> i128 {
+    let price = candidate.price.unwrap_or_default();
+    wear(
+        &cluster.snapshot.options,
+        candidate.claim,
+        price,
+        cluster.now,
+    )
+}
+
+/// [`wear`] in dollars over the horizon.
+pub(in crate::disruption) fn dollars(wear: i128) -> Price {
+    Price::from_femto(wear / 3_600_000)
+}
+
+/// How many milliseconds the node of `claim` has been there; 0 where that is not known.
+fn age(claim: &NodeClaim, now: Timestamp) -> i64 {
+    claim
+        .created
+        .map_or(0, |since| now.since(since).as_millis())
+}
+
 /// Whether the node of `claim` is one of those that come and go: it has been there for less than a quarter of the horizon.
 pub(in crate::disruption) fn is_young(
     options: &Options,
     claim: &NodeClaim,
     now: Timestamp,
 ) -> bool {
-    let age = claim
-        .created
-        .map_or(0, |since| now.since(since).as_millis());
+    let age = age(claim, now);
     age > 0 && age < options.horizon.as_millis() / 4
 }
 
@@ -59,7 +79,7 @@ mod tests {
             ..NodeClaim::default()
         };
         let price = Price::from_femto(1_000_000_000_000_000);
-        Price::from_femto(wear(options, &claim, price, now) / 3_600_000).as_f64()
+        dollars(wear(options, &claim, price, now)).as_f64()
     }
 
     #[test]
