@@ -69,7 +69,7 @@ impl Price {
     }
 
     /// The nearest float, for ratios and for JSON: 0.204 comes back as 0.204 and not as a neighbour. O(1) for prices of up
-    /// to fifteen significant digits; others go through their decimal text.
+    /// to 18,446 dollars and for those of up to fifteen significant digits; others go through their decimal text.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a float is asked for")]
     pub fn as_f64(self) -> f64 {
@@ -85,6 +85,16 @@ impl Price {
                 return if self.0 < 0 { -magnitude } else { magnitude };
             }
         }
+        if let Ok(digits) = u64::try_from(self.0.unsigned_abs()) {
+            // At least ten bits more than a float has, the last one set if anything is left over: rounds as the whole.
+            let shifted = u128::from(digits) << SHIFT;
+            let (whole, rest) = (
+                shifted / SCALE.unsigned_abs(),
+                shifted % SCALE.unsigned_abs(),
+            );
+            let magnitude = (whole | u128::from(rest > 0)) as f64 / (1u64 << SHIFT) as f64;
+            return if self.0 < 0 { -magnitude } else { magnitude };
+        }
         self.to_string()
             .parse()
             .unwrap_or(self.0 as f64 / SCALE as f64)
@@ -99,6 +109,9 @@ impl Price {
 
 /// Integers below this are floats exactly: 2^53.
 const EXACT: u64 = 1 << 53;
+
+/// By how many bits a 64-bit amount is shifted before it is divided by [`SCALE`].
+const SHIFT: u32 = 63;
 
 impl FromStr for Price {
     type Err = PriceError;

@@ -191,7 +191,7 @@ pub fn canonical_order(grouping: &Grouping, snapshot: &Snapshot) -> Vec<usize> {
     let mut order: Vec<(usize, _, usize)> = (0..grouping.keys.len())
         .map(|class| (ranks[grouping.kinds[class]], first_pod(&class), class))
         .collect();
-    order.sort();
+    order.sort_unstable();
     order.into_iter().map(|(.., class)| class).collect()
 }
 

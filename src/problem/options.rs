@@ -77,14 +77,16 @@ impl<'a> OptionTable<'a> {
         attach: &Attach,
         closed: &[(Name, Name)],
     ) -> Self {
+        let types = templates.iter().flat_map(|template| template.types);
+        let most = types.map(|held| held.offerings.len()).sum();
         let mut table = Self {
             templates,
             pairs: IxVec::new(),
             labels: IxVec::new(),
             taints: IxVec::new(),
-            options: IxVec::new(),
+            options: IxVec::with_capacity(most),
             places: Vec::new(),
-            option_places: IxVec::new(),
+            option_places: IxVec::with_capacity(most),
             rooms: Vec::new(),
             stocks: IxVec::new(),
         };

@@ -154,17 +154,13 @@ fn rates(problem: &Problem, offers: &Offers, class: ClassId) -> Vec<f64> {
     let dims = problem.dims;
     let mut kept: Vec<f64> = Vec::new();
     let mut own = vec![0.0; dims];
-    for (room, price) in offers.of(problem, class) {
-        let room = problem.room_of(*room);
-        if !fits(demand, room) {
+    let (offers, unit_prices) = offers.of(problem, class);
+    for ((room, _), prices) in offers.iter().zip(unit_prices.chunks(dims)) {
+        if !fits(demand, problem.room_of(*room)) {
             continue;
         }
-        for ((rate, need), have) in own.iter_mut().zip(demand).zip(room) {
-            *rate = if *need > 0 {
-                price * (*need as f64 / *have as f64)
-            } else {
-                0.0
-            };
+        for ((rate, need), price) in own.iter_mut().zip(demand).zip(prices) {
+            *rate = if *need > 0 { *need as f64 * price } else { 0.0 };
         }
         let beats = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a <= b);
         if kept.chunks(dims).any(|held| beats(held, &own)) {
@@ -188,7 +184,7 @@ fn rates(problem: &Problem, offers: &Offers, class: ClassId) -> Vec<f64> {
 fn alone(problem: &Problem, offers: &Offers, class: ClassId, count: f64) -> f64 {
     let demand = problem.demand_of(class);
     let (mut each, mut one) = (f64::INFINITY, f64::INFINITY);
-    for (room, price) in offers.of(problem, class) {
+    for (room, price) in offers.of(problem, class).0 {
         let fit = fit_count(demand, problem.room_of(*room));
         if fit > 0 {
             each = each.min(price / f64::from(fit));
@@ -202,19 +198,23 @@ fn alone(problem: &Problem, offers: &Offers, class: ClassId, count: f64) -> f64 
     }
 }
 
-/// Rooms with what they cost at least, by set of options.
+/// Rooms with what they cost at least.
+type Rooms = Vec<(RoomId, f64)>;
+
+/// By set of options its rooms, and what one unit of each of their resources costs if it pays for the whole node, one row
+/// after the other.
 struct Offers {
-    by_set: FastMap<SetId, Vec<(RoomId, f64)>>,
+    by_set: FastMap<SetId, (Rooms, Vec<f64>)>,
 }
 
 impl Offers {
     /// Of the sets that suit `waiting`. O(sets x options).
     fn new(problem: &Problem, waiting: &[(ClassId, f64)]) -> Self {
-        let mut by_set: FastMap<SetId, Vec<(RoomId, f64)>> = FastMap::default();
+        let mut by_set: FastMap<SetId, (Rooms, Vec<f64>)> = FastMap::default();
         for (class, _) in waiting {
             let set = problem.classes[*class].anywhere;
             by_set.entry(set).or_insert_with(|| {
-                let mut offers: Vec<(RoomId, f64)> = Vec::new();
+                let mut offers: Rooms = Vec::new();
                 for option in problem.option_sets[set].iter() {
                     let row = &problem.options[option];
                     // Offerings of one type stand together.
@@ -225,14 +225,26 @@ impl Offers {
                         _ => offers.push((row.room, row.known_price)),
                     }
                 }
-                offers
+                let mut unit_prices = Vec::with_capacity(offers.len() * problem.dims);
+                for (room, price) in &offers {
+                    let room = problem.room_of(*room);
+                    unit_prices.extend(room.iter().map(|have| per_unit(*price, *have)));
+                }
+                (offers, unit_prices)
             });
         }
         Self { by_set }
     }
 
-    fn of(&self, problem: &Problem, class: ClassId) -> &[(RoomId, f64)] {
+    fn of(&self, problem: &Problem, class: ClassId) -> (&[(RoomId, f64)], &[f64]) {
         let set = problem.classes[class].anywhere;
-        self.by_set.get(&set).map_or(&[], Vec::as_slice)
+        let known = self.by_set.get(&set);
+        known.map_or((&[], &[]), |(rooms, prices)| (rooms, prices))
     }
+}
+
+/// What one of `have` units costs; what there is none of, nobody who fits asks for.
+#[expect(clippy::cast_precision_loss, reason = "a ratio")]
+fn per_unit(price: f64, have: i64) -> f64 {
+    if have > 0 { price / have as f64 } else { 0.0 }
 }

@@ -1,6 +1,6 @@
 //! Building a whole plan from values.
 
-use super::candidates::{Candidate, FEW, Tiers};
+use super::candidates::{Candidate, Tiers};
 use super::existing::Existing;
 use super::fill::{FillList, Node, Order, Ranking};
 use super::holds::stock_allows;
@@ -55,9 +55,10 @@ pub struct Workshop<'p> {
     dead: Vec<bool>,
     /// How many classes have run out since the lists were made.
     gone: usize,
-    looks: Vec<(f64, usize)>,
-    short: Vec<usize>,
-    short_ratio: f64,
+    /// By candidate: what a node of it cost per value when it was last filled. As pods run out it only gets dearer.
+    least: Vec<f64>,
+    /// The candidates in the order of that.
+    queue: Vec<usize>,
     pub(super) total: Vec<i64>,
 }
 
@@ -90,9 +91,8 @@ impl<'p> Workshop<'p> {
             rates: rates(problem, tiers),
             dead: vec![false; problem.classes.len()],
             gone: 0,
-            looks: Vec::new(),
-            short: Vec::new(),
-            short_ratio: f64::INFINITY,
+            least: Vec::new(),
+            queue: Vec::new(),
             total: Vec::new(),
         }
     }
@@ -290,8 +290,11 @@ impl<'p> Workshop<'p> {
         self.prepare_lists(candidates, rungs, order, values, recipe, &built.remaining);
         self.dead.fill(false);
         self.gone = 0;
-        self.short.clear();
-        let mut short_of = None;
+        self.least.clear();
+        self.least.resize(candidates.len(), f64::NEG_INFINITY);
+        self.queue.clear();
+        self.queue.extend_from_slice(rungs);
+        let mut last_demand = None;
         let mut first = 0;
         loop {
             while first < seed_order.len() {
@@ -305,26 +308,10 @@ impl<'p> Workshop<'p> {
                 return;
             };
             let wanted = recipe.seeded.then_some(seed);
-            // Where there are many candidates, those that were best for the last node with such a seed are tried first, and
-            // one that is as good again is taken.
-            let mut found = None;
-            let of = recipe
-                .seeded
-                .then(|| (problem.classes[seed].options, problem.demand_of(seed)));
-            if short_of == Some(of) {
-                let short = std::mem::take(&mut self.short);
-                let enough = self.short_ratio;
-                found = self.best_node(candidates, &short, enough, wanted, values, recipe, built);
-                self.short = short;
-                found = found.filter(|best| best.ratio <= enough * WORSE);
-            }
-            if found.is_none() {
-                found = self.best_node(candidates, rungs, NEVER, wanted, values, recipe, built);
-                if candidates.len() > FEW {
-                    short_of = Some(of);
-                    self.shorten(found.as_ref());
-                }
-            }
+            let demand = problem.demand_of(seed);
+            let strange = last_demand.replace(demand) != Some(demand);
+            let margin = if strange { STRANGE } else { ALIKE };
+            let found = self.best_node(candidates, wanted, margin, values, recipe, built);
             let Some(Best { option, times, .. }) = found else {
                 if !recipe.seeded {
                     return;
@@ -347,16 +334,6 @@ impl<'p> Workshop<'p> {
                 times,
             });
         }
-    }
-
-    /// Keeps the candidates that came nearest to the best one.
-    fn shorten(&mut self, best: Option<&Best>) {
-        self.looks
-            .sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-        self.short.clear();
-        let nearest = self.looks.iter().take(SHORT).map(|(_, at)| *at);
-        self.short.extend(nearest);
-        self.short_ratio = best.map_or(f64::INFINITY, |best| best.ratio);
     }
 
     fn prepare_lists(
@@ -413,23 +390,30 @@ impl<'p> Workshop<'p> {
         }
     }
 
-    /// The option and content with the least cost per value among the candidates at `tried`, and how many such nodes to
-    /// buy. The first that costs no more than `enough` is taken. The content is left in `self.best`, what each candidate
-    /// came to in `self.looks`.
+    /// The option and content with the least cost per value among the candidates, and how many such nodes to buy; the
+    /// content is left in `self.best`. A node gets dearer per value as pods run out, so what a candidate came to when it
+    /// was last filled is a bound: candidates are filled in the order of their bounds until the next one is more than
+    /// `margin` times what the best node costs (lazy greedy search).
     fn best_node(
         &mut self,
         candidates: &[Candidate],
-        tried: &[usize],
-        enough: f64,
         seed: Option<ClassId>,
+        margin: f64,
         values: &[f64],
         recipe: &Recipe<'_>,
         built: &Built,
     ) -> Option<Best> {
         let problem = self.problem;
-        self.looks.clear();
         let mut best: Option<Best> = None;
-        for at in tried.iter().copied() {
+        let mut filled = false;
+        for turn in 0..self.queue.len() {
+            let at = self.queue[turn];
+            if best
+                .as_ref()
+                .is_some_and(|best| self.least[at] > best.ratio * margin)
+            {
+                break;
+            }
             let candidate = &candidates[at];
             let option = candidate.option;
             if seed.is_some_and(|seed| !self.tiers.columns[candidate.column].contains(seed)) {
@@ -490,10 +474,15 @@ impl<'p> Workshop<'p> {
                     self.best.clone_from(&self.node.content);
                 }
             }
-            self.looks.push((least, at));
-            if least <= enough {
-                break;
+            if least.is_finite() {
+                self.least[at] = least;
+                filled = true;
             }
+        }
+        if filled {
+            let least = &self.least;
+            self.queue
+                .sort_by(|a, b| least[*a].total_cmp(&least[*b]).then_with(|| a.cmp(b)));
         }
         let mut best = best?;
         let whole = self
@@ -515,14 +504,11 @@ struct Best {
     times: u32,
 }
 
-/// How many candidates are tried first for the next node with the same seed.
-const SHORT: usize = 4;
+/// Bounds of candidates come from nodes with such a seed; rounding must not tell equal ones apart.
+const ALIKE: f64 = 1.0 + 1e-12;
 
-/// A ratio that no node comes down to: all candidates are looked at.
-const NEVER: f64 = f64::NEG_INFINITY;
-
-/// By how much their best may be worse than what it was before all candidates are tried again.
-const WORSE: f64 = 1.02;
+/// The same where the last seed asked for something else: with another seed a node may be so much cheaper.
+const STRANGE: f64 = 1.5;
 
 /// What each resource is worth: the least price of a node per resource with what that node has of it.
 fn rates(problem: &Problem, tiers: &Tiers) -> Vec<(f64, i64)> {

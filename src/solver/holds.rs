@@ -69,6 +69,15 @@ pub fn apart(problem: &Problem, excluded: &BitSet<ClassId>, class: ClassId) -> b
             .any(|(part, _)| excluded.contains(*part))
 }
 
+/// Whether a class of `a` cannot share a node with one of `b`. Half of [`may_share`], for contents that are not joined yet.
+#[must_use]
+pub fn bars(problem: &Problem, a: &[(ClassId, u32)], b: &[(ClassId, u32)]) -> bool {
+    a.iter().any(|(class, _)| {
+        let excludes = problem.classes[*class].excludes.as_ref();
+        excludes.is_some_and(|set| b.iter().any(|(other, _)| apart(problem, set, *other)))
+    })
+}
+
 /// Whether the classes of `content` may share a node as far as host rules go: nobody excludes another, and no limited
 /// group is too many.
 #[must_use]

@@ -1,7 +1,7 @@
 //! Mending a plan without moving pods apart: cheaper options for what nodes hold, and fewer, larger nodes.
 
 use super::construct::{Built, Workshop, give_back, take};
-use super::holds::{joint_state, keeps_min_values, may_share, total_demand};
+use super::holds::{bars, joint_state, keeps_min_values, may_share, total_demand};
 use super::{Group, Target};
 use crate::base::index::Ix as _;
 use crate::problem::{ClassId, OptionId, Problem, fits};
@@ -137,10 +137,15 @@ impl Workshop<'_> {
             {
                 continue;
             }
-            let content = content.get_or_insert_with(|| {
+            if content.is_none() {
                 *tries = tries.saturating_sub(LONG_LOOK);
-                together(&built.groups[a], &built.groups[b])
-            });
+                let (x, y) = (&built.groups[a].content, &built.groups[b].content);
+                if bars(problem, x, y) || bars(problem, y, x) {
+                    return false;
+                }
+            }
+            let content =
+                content.get_or_insert_with(|| together(&built.groups[a], &built.groups[b]));
             if !may_share(problem, content) {
                 return false;
             }

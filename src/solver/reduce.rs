@@ -95,9 +95,10 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
                     .iter()
                     .filter_map(|(part, n)| Some((number[*part]?, *n)))
                     .collect(),
+                shares: row.shares.clone(),
                 // Judged on the whole problem.
                 stands: Vec::new(),
-                ..row.clone()
+                ..*row
             }
         })
         .collect();

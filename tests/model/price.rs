@@ -113,6 +113,17 @@ proptest! {
     }
 
     #[test]
+    fn the_float_is_the_one_that_the_text_reads_as(femto: u64, zeros in 0u32..64, up: bool, off in -2i128..3) {
+        // Amounts of all lengths, and those next to the middle between two floats.
+        let middle = (f64::from_bits((femto >> zeros) as f64 as u64 | 0x3ff0 << 48) * 1e15) as i128;
+        for femto in [i128::from(femto >> zeros), i128::from(femto) * 1_000_000, middle + off] {
+            let price = Price::from_femto(if up { femto } else { -femto });
+            let read: f64 = price.to_string().parse().expect("a float");
+            prop_assert_eq!(price.as_f64().to_bits(), (read + 0.0).to_bits(), "{}", price);
+        }
+    }
+
+    #[test]
     fn what_can_be_read_prints_and_reads_again(text in "[-+.0-9eE]{0,30}") {
         if let Ok(price) = text.parse::<Price>() {
             prop_assert_eq!(price.to_string().parse::<Price>(), Ok(price));

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::domains::{Domains, Standing};
 use super::heed::{Heed, Rank, at_values, stands};
 use super::phases::Profile;
-use super::places::{Place, Places, wanted};
+use super::places::{Keys, Place, Places, wanted};
 use super::rules::{Kind, Rules};
 use super::tally::Tally;
 use crate::base::bitset::BitSet;
@@ -151,11 +151,12 @@ impl Ground<'_> {
         let heeds: Vec<Heed> = self.profiles.iter().map(|p| self.heed(p)).collect();
         let tallies = tallies.to_vec();
         let mut places = Places::default();
+        let key_lists: Vec<Keys> = heeds.iter().map(|heed| places.keys(&heed.keys)).collect();
         let mut subjects: Vec<Option<Subject>> = Vec::with_capacity(bases.len());
         for (at, base) in bases.iter().enumerate() {
             let heed = &heeds[base.identity];
             subjects.push((!heed.keys.is_empty()).then(|| {
-                let list = places.of(self, sets, base, &heed.keys);
+                let list = places.of(self, sets, base, key_lists[base.identity]);
                 let cost = |place: &Place| match heed.together {
                     true => place.cost_of(base.pods.len()),
                     false => place.each,
@@ -165,7 +166,7 @@ impl Ground<'_> {
                     taken: vec![0; list.len()],
                     costs: list.iter().map(cost).collect(),
                     places: list,
-                    dealt: Vec::new(),
+                    dealt: Vec::with_capacity(base.pods.len()),
                 }
             }));
         }
@@ -210,7 +211,7 @@ impl Ground<'_> {
                     held_back: false,
                 }),
                 Some(subject) => {
-                    let heed = &heeds[base.identity];
+                    let heed = (&heeds[base.identity], key_lists[base.identity]);
                     self.parts(sets, &mut places, number, base, heed, subject, &mut parts);
                 }
             }
@@ -429,7 +430,7 @@ impl Ground<'_> {
         places: &mut Places,
         number: usize,
         base: &Base,
-        heed: &Heed,
+        (heed, keys): (&Heed, Keys),
         subject: Subject,
         parts: &mut Vec<Part>,
     ) {
@@ -443,7 +444,7 @@ impl Ground<'_> {
         by_place.sort_by_key(|(place, _)| *place);
         for run in by_place.chunk_by(|a, b| a.0 == b.0) {
             let values = &subject.places[run[0].0 as usize].values;
-            let (options, nodes) = places.sets_at(self, sets, base, &heed.keys, values);
+            let (options, nodes) = places.sets_at(self, sets, base, keys, values);
             parts.push(Part {
                 base: number,
                 options,

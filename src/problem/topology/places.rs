@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use super::assign::{Base, Ground};
 use super::domains::Value;
 use crate::base::bitset::BitSet;
@@ -50,27 +52,73 @@ impl Place {
     }
 }
 
+/// A list of keys: a position in [`Places::key_lists`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Keys(usize);
+
 /// Options, nodes, requests and keys of a class.
-type Asked = (SetId, SetId, u32, Vec<usize>);
+type Asked = (SetId, SetId, u32, Keys);
 
 /// Options and nodes, keys, and their values at a place.
-type At = (SetId, SetId, Vec<usize>, Vec<Value>);
+type At = (SetId, SetId, Keys, SmallVec<[Value; 4]>);
+
+/// Rooms and prices of nodes, with the weight of their pools.
+type Nodes = Vec<(RoomId, f64, u32)>;
 
 /// The places of classes, found once for all classes that ask for the same and suit the same.
 #[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Places {
+pub(super) struct Places {
+    key_lists: Vec<Rc<[usize]>>,
     lists: FastMap<Asked, Rc<Vec<Place>>>,
     here: FastMap<At, (SetId, SetId)>,
-    buyable: FastMap<(SetId, Vec<usize>), Rc<Vec<Buyable>>>,
+    buyable: FastMap<(SetId, Keys), Rc<Vec<Buyable>>>,
+    /// Distinct lists of what can be bought at a place.
+    nodes: Vec<Nodes>,
+    /// By requests and list of nodes.
+    offers: FastMap<(u32, usize), Offer>,
 }
 
 /// What can be bought at one place.
 #[derive(Debug)]
 struct Buyable {
     values: Vec<Value>,
-    /// Distinct rooms and prices, with the weight of their pools.
-    nodes: Vec<(RoomId, f64, u32)>,
+    /// A position in [`Places::nodes`].
+    nodes: usize,
+}
+
+/// What a pod costs at a place; see [`Place`].
+#[derive(Debug, Clone, Copy)]
+struct Offer {
+    weight: u32,
+    each: f64,
+    least: f64,
+}
+
+impl Offer {
+    /// What a pod that asks for `demand` costs on `nodes`. O(nodes x resources).
+    fn of(ground: &Ground<'_>, demand: &[i64], nodes: &[(RoomId, f64, u32)]) -> Self {
+        let none = Self {
+            weight: 0,
+            each: f64::INFINITY,
+            least: f64::INFINITY,
+        };
+        let mut offer = none;
+        for (room, cost, weight) in nodes {
+            let room = &ground.rooms[room.at() * ground.dims..][..ground.dims];
+            if *weight < offer.weight || !fits(demand, room) {
+                continue;
+            }
+            if *weight > offer.weight {
+                offer = Self {
+                    weight: *weight,
+                    ..none
+                };
+            }
+            offer.each = offer.each.min(cost * largest_share(demand, room));
+            offer.least = offer.least.min(*cost);
+        }
+        offer
+    }
 }
 
 /// Whether the stocks allow one node of `option`.
@@ -83,19 +131,29 @@ fn affordable(ground: &Ground<'_>, option: OptionId) -> bool {
 }
 
 impl Places {
+    /// The list `keys`.
+    pub(super) fn keys(&mut self, keys: &[usize]) -> Keys {
+        let held = self.key_lists.iter().position(|held| **held == *keys);
+        Keys(held.unwrap_or_else(|| {
+            self.key_lists.push(Rc::from(keys));
+            self.key_lists.len() - 1
+        }))
+    }
+
     /// The places of `base` over `keys`: those where some node can be bought or has room, by their values.
     /// O(options + nodes) for what was not asked before.
-    pub fn of(
+    pub(super) fn of(
         &mut self,
         ground: &Ground<'_>,
         sets: &Sets,
         base: &Base,
-        keys: &[usize],
+        keys: Keys,
     ) -> Rc<Vec<Place>> {
-        let key = (base.options, base.nodes, base.shape, keys.to_vec());
+        let key = (base.options, base.nodes, base.shape, keys);
         if let Some(list) = self.lists.get(&key) {
             return Rc::clone(list);
         }
+        let key_list = Rc::clone(&self.key_lists[keys.0]);
         let mut places: Vec<Place> = Vec::new();
         let mut by_values: FastMap<Vec<Value>, usize> = FastMap::default();
         let mut at = |values: Vec<Value>, places: &mut Vec<Place>| {
@@ -105,33 +163,25 @@ impl Places {
             })
         };
         let demand = &ground.shapes[base.shape as usize];
-        for buyable in self.buyable(ground, sets, base.options, keys).iter() {
-            let (mut each, mut least) = (f64::INFINITY, f64::INFINITY);
-            let mut heaviest = 0;
-            for (room, cost, weight) in &buyable.nodes {
-                let room = &ground.rooms[room.at() * ground.dims..][..ground.dims];
-                if *weight < heaviest || !fits(demand, room) {
-                    continue;
-                }
-                if *weight > heaviest {
-                    heaviest = *weight;
-                    (each, least) = (f64::INFINITY, f64::INFINITY);
-                }
-                each = each.min(cost * largest_share(demand, room));
-                least = least.min(*cost);
-            }
-            if least.is_finite() {
+        let buyable = self.buyable(ground, sets, base.options, keys);
+        for buyable in buyable.iter() {
+            // Zones often sell the same at the same prices.
+            let offer = *self
+                .offers
+                .entry((base.shape, buyable.nodes))
+                .or_insert_with(|| Offer::of(ground, demand, &self.nodes[buyable.nodes]));
+            if offer.least.is_finite() {
                 let at = at(buyable.values.clone(), &mut places);
                 let place = &mut places[at];
                 place.buyable = true;
-                place.weight = heaviest;
-                (place.each, place.least) = (each, least);
+                place.weight = offer.weight;
+                (place.each, place.least) = (offer.each, offer.least);
             }
         }
         for node in sets.nodes.get(base.nodes).iter() {
             let count = fit_count(demand, ground.node_room(node));
             if count > 0 {
-                let values = keys
+                let values = key_list
                     .iter()
                     .map(|key| ground.domains.keys[*key].node(ground.rows, node))
                     .collect();
@@ -152,36 +202,50 @@ impl Places {
         ground: &Ground<'_>,
         sets: &Sets,
         set: SetId,
-        keys: &[usize],
+        keys: Keys,
     ) -> Rc<Vec<Buyable>> {
-        let key = (set, keys.to_vec());
+        let key = (set, keys);
         if let Some(list) = self.buyable.get(&key) {
             return Rc::clone(list);
         }
-        let mut list: Vec<Buyable> = Vec::new();
+        let keys = &self.key_lists[keys.0];
+        let mut found: Vec<(Vec<Value>, Nodes)> = Vec::new();
         let mut by_values: FastMap<Vec<Value>, usize> = FastMap::default();
+        let mut values: Vec<Value> = Vec::new();
         for option in sets.options.get(set).iter() {
             if !affordable(ground, option) {
                 continue;
             }
-            let values: Vec<Value> = keys
-                .iter()
-                .map(|key| ground.domains.keys[*key].options[option])
-                .collect();
-            let at = *by_values.entry(values).or_insert_with_key(|values| {
-                list.push(Buyable {
-                    values: values.clone(),
-                    nodes: Vec::new(),
-                });
-                list.len() - 1
-            });
+            values.clear();
+            values.extend(
+                keys.iter()
+                    .map(|key| ground.domains.keys[*key].options[option]),
+            );
+            let at = match by_values.get(&values) {
+                Some(at) => *at,
+                None => {
+                    by_values.insert(values.clone(), found.len());
+                    found.push((values.clone(), Vec::new()));
+                    found.len() - 1
+                }
+            };
             let row = &ground.table.options[option];
             let weight = ground.table.templates[row.pool.at()].pool.weight;
             let node = (row.room, row.cost, weight);
             // Offerings of one type stand together.
-            if list[at].nodes.last() != Some(&node) {
-                list[at].nodes.push(node);
+            let nodes = &mut found[at].1;
+            if nodes.last() != Some(&node) {
+                nodes.push(node);
             }
+        }
+        let mut list = Vec::with_capacity(found.len());
+        for (values, nodes) in found {
+            let held = self.nodes.iter().position(|held| *held == nodes);
+            let nodes = held.unwrap_or_else(|| {
+                self.nodes.push(nodes);
+                self.nodes.len() - 1
+            });
+            list.push(Buyable { values, nodes });
         }
         let list = Rc::new(list);
         self.buyable.insert(key, Rc::clone(&list));
@@ -189,18 +253,19 @@ impl Places {
     }
 
     /// What of the options and nodes of `base` is at `values` of `keys`.
-    pub fn sets_at(
+    pub(super) fn sets_at(
         &mut self,
         ground: &Ground<'_>,
         sets: &mut Sets,
         base: &Base,
-        keys: &[usize],
+        keys: Keys,
         values: &[Value],
     ) -> (SetId, SetId) {
-        let key = (base.options, base.nodes, keys.to_vec(), values.to_vec());
+        let key = (base.options, base.nodes, keys, SmallVec::from_slice(values));
         if let Some(known) = self.here.get(&key) {
             return *known;
         }
+        let keys = &self.key_lists[keys.0];
         let here = || keys.iter().zip(values);
         let mut options = BitSet::new(sets.options.get(base.options).bound());
         for option in sets.options.get(base.options).iter() {

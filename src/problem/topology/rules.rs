@@ -155,8 +155,15 @@ pub struct Rules {
     identity_ids: FastMap<Identity, usize>,
     namespaces: Namespaces,
     owned: FastMap<Key, usize>,
+    /// Distinct lists of rules that pods have.
     owned_lists: Vec<Vec<usize>>,
-    members: FastMap<(usize, usize), Arc<Vec<usize>>>,
+    owned_ids: FastMap<Vec<usize>, usize>,
+    /// Distinct lists of rules that speak of pods, and by addresses of labels and namespace which one it is.
+    member_lists: Vec<Vec<usize>>,
+    member_ids: FastMap<Vec<usize>, usize>,
+    members: FastMap<(usize, usize), usize>,
+    /// Identities by what pods own and which list speaks of them.
+    pairs: FastMap<(Option<usize>, usize), usize>,
     known: FastMap<(usize, usize, usize), usize>,
 }
 
@@ -233,6 +240,7 @@ impl Rules {
             *id = at;
         }
         self.rules = self.ids.keys().cloned().collect();
+        self.owned_ids.clear();
         for owned in &mut self.owned_lists {
             owned.iter_mut().for_each(|rule| *rule = new[*rule]);
         }
@@ -272,8 +280,12 @@ impl Rules {
             }
         }
         if waiting {
-            self.owned.insert(key, self.owned_lists.len());
-            self.owned_lists.push(owned);
+            let next = self.owned_lists.len();
+            let at = *self.owned_ids.entry(owned).or_insert_with_key(|owned| {
+                self.owned_lists.push(owned.clone());
+                next
+            });
+            self.owned.insert(key, at);
         }
     }
 
@@ -315,29 +327,36 @@ impl Rules {
         if let Some(id) = self.known.get(&address) {
             return *id;
         }
-        let owned = has_rules(&pod.spec).then(|| self.owned.get(&Self::key(pod)));
-        let owned = owned.flatten().map(|at| self.owned_lists[*at].clone());
+        let owned = has_rules(&pod.spec).then(|| self.owned.get(&Self::key(pod)).copied());
+        let owned = owned.flatten();
         let members = match self.members.get(&(address.1, address.2)) {
-            Some(known) => Arc::clone(known),
+            Some(known) => *known,
             None => {
-                let found = Arc::new(self.members(&pod.namespace, &pod.labels));
-                self.members
-                    .insert((address.1, address.2), Arc::clone(&found));
-                found
+                let found = self.members(&pod.namespace, &pod.labels);
+                let next = self.member_lists.len();
+                let at = *self.member_ids.entry(found).or_insert_with_key(|found| {
+                    self.member_lists.push(found.clone());
+                    next
+                });
+                self.members.insert((address.1, address.2), at);
+                at
             }
         };
-        let mut identity = Identity {
-            owned: owned.unwrap_or_default(),
-            member: members.to_vec(),
-        };
-        identity.owned.sort_unstable();
-        let id = match self.identity_ids.get(&identity) {
+        let id = match self.pairs.get(&(owned, members)) {
             Some(id) => *id,
             None => {
+                let mut identity = Identity {
+                    owned: owned.map_or_else(Vec::new, |at| self.owned_lists[at].clone()),
+                    member: self.member_lists[members].clone(),
+                };
+                identity.owned.sort_unstable();
                 let next = self.identities.len();
-                self.identities.push(identity.clone());
-                self.identity_ids.insert(identity, next);
-                next
+                let id = *self.identity_ids.entry(identity).or_insert_with_key(|new| {
+                    self.identities.push(new.clone());
+                    next
+                });
+                self.pairs.insert((owned, members), id);
+                id
             }
         };
         self.known.insert(address, id);

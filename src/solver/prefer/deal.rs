@@ -1,5 +1,6 @@
 //! Which pods of a class go on which of the nodes that hold the class.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::choose::Choices;
@@ -22,8 +23,13 @@ struct Slots {
 /// O(pods + work).
 pub(super) fn deal(state: &mut State<'_>, choices: &mut Choices, groups: &[Group], work: u64) {
     let kinds = placed_kinds(state, groups);
+    let nodes = groups.iter().map(|group| group.times as usize).sum();
     let mut slots: BTreeMap<ClassId, Vec<Slots>> = BTreeMap::new();
-    let mut hopes = Hopes::default();
+    let mut hopes = Hopes {
+        by_bin: Vec::with_capacity(nodes),
+    };
+    // Those that stay free come behind.
+    state.bins.reserve(nodes + state.problem.nodes.len());
     for group in groups {
         let parts = parts(state, &group.content);
         let mixed = parts.iter().any(|(class, _)| kinds[class.at()].len() > 1);
@@ -41,7 +47,7 @@ pub(super) fn deal(state: &mut State<'_>, choices: &mut Choices, groups: &[Group
             let bin = state.open(group.target, times);
             state.fill(bin, &group.content);
             hopes.open(bin, &open);
-            for (class, count) in &parts {
+            for (class, count) in parts.iter() {
                 match kinds[class.at()].as_slice() {
                     [(kind, _)] => {
                         let pods = i64::from(*count);
@@ -132,7 +138,6 @@ fn place(
 }
 
 /// What the pods of a node like about each way to buy it.
-#[derive(Default)]
 struct Hopes {
     by_bin: Vec<Vec<(OptionId, Gain)>>,
 }
@@ -165,8 +170,12 @@ impl Hopes {
     }
 }
 
-/// `content` with the pods of bundles in place of the bundles.
-fn parts(state: &State<'_>, content: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
+/// `content`, which names each class once and in order, with the pods of bundles in place of the bundles.
+fn parts<'c>(state: &State<'_>, content: &'c [(ClassId, u32)]) -> Cow<'c, [(ClassId, u32)]> {
+    let alone = |(class, _): &(ClassId, u32)| state.problem.classes[*class].bundle.is_empty();
+    if content.iter().all(alone) {
+        return Cow::Borrowed(content);
+    }
     let mut parts: BTreeMap<ClassId, u32> = BTreeMap::new();
     for (class, count) in content {
         let bundle = &state.problem.classes[*class].bundle;
@@ -184,8 +193,8 @@ fn parts(state: &State<'_>, content: &[(ClassId, u32)]) -> Vec<(ClassId, u32)> {
 fn placed_kinds(state: &State<'_>, groups: &[Group]) -> Vec<Vec<(u32, u32)>> {
     let mut placed = vec![0usize; state.problem.classes.len()];
     for group in groups {
-        for (class, count) in parts(state, &group.content) {
-            placed[class.at()] += count as usize * group.times as usize;
+        for (class, count) in parts(state, &group.content).iter() {
+            placed[class.at()] += *count as usize * group.times as usize;
         }
     }
     let of_pods = state.prefs.of_pods.iter();

@@ -14,13 +14,16 @@ pub(super) fn options_alike(problem: &Problem, option: OptionId) -> Vec<OptionId
         return vec![option];
     }
     let weight = problem.pools[own.pool].weight;
-    let alike = |(_, other): &(OptionId, &crate::problem::LaunchOption)| {
-        other.estimate == own.estimate
-            && other.price == own.price
-            && problem.pools[other.pool].weight == weight
+    let pools = problem.pools.iter().filter(|pool| pool.weight == weight);
+    let alike = |other: &OptionId| {
+        let other = &problem.options[*other];
+        other.estimate == own.estimate && other.price == own.price
     };
-    let all = problem.options.enumerate().filter(alike);
-    all.map(|(id, _)| id).collect()
+    // Options stand pool by pool.
+    pools
+        .flat_map(|pool| pool.options.iter())
+        .filter(alike)
+        .collect()
 }
 
 /// Whether a node of `option` may hold `content` instead of one of `own`: suits, room, label states. Rules over host

@@ -46,19 +46,19 @@ impl Budget {
         match effort {
             Effort::Fast => Self {
                 deal: size.saturating_mul(20),
-                moves: size.saturating_mul(10).saturating_add(2_000),
+                moves: size.saturating_mul(5).saturating_add(1_000),
                 shake: 0,
                 patience: 0,
             },
             Effort::Balanced => Self {
                 deal: size.saturating_mul(100),
-                moves: size.saturating_mul(60).saturating_add(50_000),
+                moves: size.saturating_mul(30).saturating_add(25_000),
                 shake: size.saturating_mul(20).saturating_add(200_000),
                 patience: (100_000 / size.max(1)).clamp(600, 3_000),
             },
             Effort::Thorough => Self {
                 deal: size.saturating_mul(500),
-                moves: size.saturating_mul(600).saturating_add(1_000_000),
+                moves: size.saturating_mul(300).saturating_add(500_000),
                 shake: size.saturating_mul(400).saturating_add(4_000_000),
                 patience: 40_000,
             },
@@ -131,7 +131,10 @@ fn settle(state: &mut State<'_>, choices: &mut Choices, work: &mut u64) {
 /// Groups of equal nodes again, in the order of outcomes, each with its nodes by the kinds of their pods.
 fn collect(mut bins: Vec<Bin>) -> (Vec<Group>, Vec<Vec<Share>>) {
     bins.retain(|bin| !bin.content.is_empty());
-    bins.sort_by(|a, b| (a.target, &a.content, &a.lots).cmp(&(b.target, &b.content, &b.lots)));
+    // Equal ones are joined, so their order is all the same.
+    bins.sort_unstable_by(|a, b| {
+        (a.target, &a.content, &a.lots).cmp(&(b.target, &b.content, &b.lots))
+    });
     let mut groups: Vec<Group> = Vec::new();
     let mut shares: Vec<Vec<Share>> = Vec::new();
     for bin in bins {

@@ -30,7 +30,7 @@ pub(super) fn improve(state: &mut State<'_>, work: &mut u64) -> bool {
     let mut changed = false;
     loop {
         let kinds: u64 = state.bins.iter().map(|bin| bin.lots.len() as u64).sum();
-        let window = (*work / 4 / kinds.max(1)).max(WINDOW);
+        let window = (*work / 2 / kinds.max(1)).max(WINDOW);
         let window = usize::try_from(window).unwrap_or(usize::MAX);
         let favourites = favourites(state, window, *work);
         let mut improved = false;
@@ -95,17 +95,19 @@ fn step(
     let start = state.work;
     let bins = state.bins.len();
     let near = (1..bins.min(window + 1)).map(|offset| (from + offset) % bins);
-    let mut targets: Vec<usize> = favourites[kind as usize].clone();
-    targets.extend(near);
+    let favourites = favourites[kind as usize].iter().copied();
+    let off = state.count(from, kind, -1, 1);
+    let mut better: Vec<(usize, Gain)> = Vec::new();
+    for to in favourites.chain(near).filter(|to| *to != from) {
+        state.work += 1;
+        let gain = off.plus(state.joining(to, kind));
+        if gain.is_better() {
+            better.push((to, gain));
+        }
+    }
+    state.count(from, kind, 1, 1);
     let mut steps: Vec<Step> = Vec::new();
-    for to in targets {
-        if to == from {
-            continue;
-        }
-        let gain = state.peek(kind, from, to);
-        if !gain.is_better() {
-            continue;
-        }
+    for (to, gain) in better {
         steps.push(Step {
             gain,
             to,

@@ -348,6 +348,12 @@ impl<'p> State<'p> {
         gain
     }
 
+    /// What one pod more of `kind` gains on a node of `bin`.
+    pub(super) fn joining(&self, bin: usize, kind: u32) -> Gain {
+        let liked = self.liked(kind, self.bins[bin].target);
+        liked.plus(self.one_more(bin, kind))
+    }
+
     /// What moving one pod of `kind` from a node of `from` to one of `to` gains, room apart.
     pub(super) fn peek(&mut self, kind: u32, from: usize, to: usize) -> Gain {
         let gain = self
