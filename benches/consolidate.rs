@@ -16,6 +16,10 @@ use tetrapod::model::resources::Name;
 use tetrapod::scheduler::Capacity;
 use tetrapod::shapes::{Params, Shape, generate};
 
+/// As the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn selects(app: &str) -> LabelSelector {
     let key = Name::from("app");
     let values = vec![Name::from(app)];

@@ -8,6 +8,10 @@ use tetrapod::model::options::Effort;
 use tetrapod::scheduler::{Capacity, Compiled};
 use tetrapod::shapes::{Params, Shape, generate};
 
+/// As the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn snapshot(shape: Shape, pods: usize, nodes: usize, effort: Effort) -> Snapshot {
     let mut snapshot = generate(shape, Params::new(pods, 1).with_nodes(nodes));
     snapshot.options.effort = effort;

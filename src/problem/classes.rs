@@ -7,6 +7,9 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
+
 use super::SignatureId;
 use super::selectors::Selectors;
 use super::topology::rules::Rules;
@@ -70,8 +73,7 @@ impl Grouping {
         waits: impl Fn(u32, &Pod) -> bool,
     ) -> Self {
         let mut grouping = Self::default();
-        let mut kinds: FastMap<ClassKey, usize> = FastMap::default();
-        let mut kind_keys: Vec<ClassKey> = Vec::new();
+        let mut kinds: IndexSet<ClassKey, FxBuildHasher> = IndexSet::default();
         let mut lists: FastMap<Arc<ResourceList>, usize> = FastMap::default();
         let mut by_spec: FastMap<*const PodSpec, usize> = FastMap::default();
         let mut by_kind: FastMap<(usize, usize, Option<Membership>), usize> = FastMap::default();
@@ -100,10 +102,7 @@ impl Grouping {
                             grouping.requests.push(Arc::clone(list));
                             grouping.requests.len() - 1
                         });
-                        let kind = *kinds.entry(key).or_insert_with_key(|key| {
-                            kind_keys.push(key.clone());
-                            kind_keys.len() - 1
-                        });
+                        let (kind, _) = kinds.insert_full(key);
                         if !own {
                             by_spec.insert(address, kind);
                         }
@@ -117,7 +116,7 @@ impl Grouping {
                 grouping.keys.push(ClassKey {
                     identity,
                     gang,
-                    ..kind_keys[kind].clone()
+                    ..kinds[kind].clone()
                 });
                 grouping.kinds.push(kind);
                 grouping.pods.push(Vec::new());
@@ -145,15 +144,7 @@ fn key_of(
             message,
         ));
     }
-    let alternatives = volumes.alternatives(pod)?;
-    let mut terms: Vec<Term> = Vec::new();
-    for term in node_terms(&pod.spec) {
-        for volume in &alternatives {
-            let mut joined = term.clone();
-            joined.requirements.add_all(volume);
-            terms.push(joined);
-        }
-    }
+    let signature = signature_of(pod, volumes, selectors)?;
     let mut requests = pod.requests();
     attach.add_requests(volumes, pod, &mut requests);
     if let Some((name, quantity)) = requests.iter().find(|(_, quantity)| quantity.is_negative()) {
@@ -166,7 +157,7 @@ fn key_of(
     }
     let key = ClassKey {
         requests: 0,
-        signature: selectors.signature(terms, &pod.spec.tolerations),
+        signature,
         ports: pod.spec.host_ports(),
         priority: pod.spec.priority,
         identity: 0,
@@ -176,22 +167,61 @@ fn key_of(
     Ok((key, Arc::new(requests)))
 }
 
+/// The signature of `pod`: what it asks of nodes by itself, with each of the places where its volumes can be.
+fn signature_of(
+    pod: &Pod,
+    volumes: &Volumes<'_>,
+    selectors: &mut Selectors,
+) -> Result<SignatureId, Reason> {
+    let spec = &pod.spec;
+    // Most pods ask for nothing of the kind.
+    let is_plain = spec.volumes.is_empty()
+        && spec.node_selector.is_empty()
+        && spec.affinity.node_required.is_none();
+    if is_plain {
+        return Ok(selectors.plain(&spec.tolerations));
+    }
+    let alternatives = volumes.alternatives(pod)?;
+    let mut terms: Vec<Term> = Vec::new();
+    for term in node_terms(spec) {
+        for volume in &alternatives {
+            let mut joined = term.clone();
+            joined.requirements.add_all(volume);
+            terms.push(joined);
+        }
+    }
+    Ok(selectors.signature(terms, &spec.tolerations))
+}
+
 /// A fixed order of classes that does not depend on the order of the input: by content only. Signatures are compared by
 /// the first pod's name when everything else is equal.
 #[must_use]
 pub fn canonical_order(grouping: &Grouping, snapshot: &Snapshot) -> Vec<usize> {
-    let first_pod = |class: &usize| {
-        let least = grouping.pods[*class]
-            .iter()
-            .map(|at| &snapshot.pods[*at as usize])
-            .map(|p| (&p.namespace, &p.name));
-        least.min()
+    let name = |at: u32| {
+        let pod = &snapshot.pods[at as usize];
+        (&pod.namespace, &pod.name)
     };
+    // Pods often come in the order of their names; positions are then compared as well.
+    let is_sorted = snapshot
+        .pods
+        .is_sorted_by(|a, b| (&a.namespace, &a.name) <= (&b.namespace, &b.name));
     let ranks = kind_ranks(grouping);
-    let mut order: Vec<(usize, _, usize)> = (0..grouping.keys.len())
-        .map(|class| (ranks[grouping.kinds[class]], first_pod(&class), class))
+    let mut order: Vec<(usize, u32, usize)> = (0..grouping.keys.len())
+        .map(|class| {
+            let pods = grouping.pods[class].iter().copied();
+            let first = if is_sorted {
+                pods.min()
+            } else {
+                pods.min_by_key(|at| name(*at))
+            };
+            (ranks[grouping.kinds[class]], first.unwrap_or(0), class)
+        })
         .collect();
-    order.sort_unstable();
+    if is_sorted {
+        order.sort_unstable();
+    } else {
+        order.sort_unstable_by(|a, b| (a.0, name(a.1), a.2).cmp(&(b.0, name(b.1), b.2)));
+    }
     order.into_iter().map(|(.., class)| class).collect()
 }
 

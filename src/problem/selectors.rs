@@ -25,6 +25,8 @@ pub struct Selectors {
     term_ids: FastMap<Term, TermId>,
     signatures: IxVec<SignatureId, (Vec<TermId>, Vec<Toleration>)>,
     signature_ids: FastMap<(Vec<TermId>, Vec<Toleration>), SignatureId>,
+    /// The last signature without requirements, with its tolerations as they were given.
+    plain: Option<(Vec<Toleration>, SignatureId)>,
 }
 
 impl Selectors {
@@ -54,6 +56,18 @@ impl Selectors {
         let id = self.signatures.push(key.clone());
         self.signature_ids.insert(key, id);
         id
+    }
+
+    /// The signature of pods that ask for nothing but tolerate this.
+    pub fn plain(&mut self, tolerations: &[Toleration]) -> SignatureId {
+        match &self.plain {
+            Some((held, id)) if held == tolerations => *id,
+            _ => {
+                let id = self.signature(vec![Term::default()], tolerations);
+                self.plain = Some((tolerations.to_vec(), id));
+                id
+            }
+        }
     }
 
     /// How many signatures there are.

@@ -288,7 +288,7 @@ impl Node {
     ) {
         ranking.open();
         for (class, _) in &self.content {
-            ranking.bar(&self.alike, *class, &problem.classes[*class]);
+            ranking.hold(problem, &self.alike, *class);
         }
         let mut from = 0;
         let mut grown = true;
@@ -309,7 +309,7 @@ impl Node {
             let (left, held) = (remaining[class.at()], self.held(class));
             if left > held && self.add(problem, class, left - held, values[class.at()]) > 0 {
                 grown = true;
-                ranking.bar(&self.alike, class, &problem.classes[class]);
+                ranking.hold(problem, &self.alike, class);
                 if !fits(ranking.demand_of(run), &self.room) {
                     from = end;
                 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::base::bitset::BitSet;
 use crate::base::index::Ix as _;
-use crate::problem::{Class, ClassId, Problem, fits};
+use crate::problem::{Class, ClassId, HostShare, Problem, fits};
 
 const BITS: usize = u64::BITS as usize;
 
@@ -21,9 +21,10 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Alike {
     /// By class: which classes have the same shares.
     pub(super) sharing: Vec<u32>,
+    /// By kind of shares: one of its classes.
+    examples: Vec<ClassId>,
     /// By class: which classes have the same `excludes`; [`NONE`] for those without.
     repelling: Vec<u32>,
-    kinds: usize,
     repellers: usize,
 }
 
@@ -33,9 +34,13 @@ impl Alike {
         let mut excludes = crate::base::hash::FastMap::default();
         let number = |len: usize| u32::try_from(len).unwrap_or(NONE);
         let (mut sharing, mut repelling) = (Vec::new(), Vec::new());
-        for class in problem.classes.iter() {
-            let next = number(shares.len());
-            sharing.push(*shares.entry(class.shares.as_slice()).or_insert(next));
+        let mut examples: Vec<ClassId> = Vec::new();
+        for (id, class) in problem.classes.enumerate() {
+            let kind = *shares.entry(class.shares.as_slice()).or_insert_with(|| {
+                examples.push(id);
+                number(examples.len() - 1)
+            });
+            sharing.push(kind);
             repelling.push(class.excludes.as_ref().map_or(NONE, |set| {
                 let next = number(excludes.len());
                 *excludes.entry(set).or_insert(next)
@@ -44,14 +49,14 @@ impl Alike {
         Self {
             sharing,
             repelling,
-            kinds: shares.len(),
+            examples,
             repellers: excludes.len(),
         }
     }
 
     /// How many kinds of shares there are.
     pub(super) fn kinds(&self) -> usize {
-        self.kinds
+        self.examples.len()
     }
 }
 
@@ -81,6 +86,8 @@ pub struct Ranking {
     /// By kind of shares in use: its ranks.
     sharing: Vec<u64>,
     sharing_at: Vec<u32>,
+    /// By kind of shares: the ranks that find no room beside one pod of it; empty until it is asked for.
+    crowded: Vec<Vec<u64>>,
     /// By kind of `excludes`: the ranks it bars; empty until it is asked for.
     barred: Vec<Vec<u64>>,
     /// The ranks that the node at hand keeps off.
@@ -90,6 +97,16 @@ pub struct Ranking {
 #[inline]
 fn set(bits: &mut [u64], rank: usize) {
     bits[rank / BITS] |= 1 << (rank % BITS);
+}
+
+/// Whether one pod with the shares `held` leaves no room for one with the shares `asked`.
+fn crowds_out(held: &[HostShare], asked: &[HostShare]) -> bool {
+    asked.iter().any(|share| {
+        let own = held.iter().find(|own| own.group == share.group);
+        let (there, limit) = own.map_or((0, None), |own| (own.weight, own.limit));
+        let limit = [limit, share.limit].into_iter().flatten().min();
+        limit.is_some_and(|limit| there.saturating_add(share.weight) > limit)
+    })
 }
 
 #[inline]
@@ -120,7 +137,9 @@ impl Ranking {
         self.waiting.resize(self.words, 0);
         self.sharing.clear();
         self.sharing_at.clear();
-        self.sharing_at.resize(alike.kinds, NONE);
+        self.sharing_at.resize(alike.kinds(), NONE);
+        self.crowded.resize(alike.kinds(), Vec::new());
+        self.crowded.iter_mut().for_each(Vec::clear);
         for (rank, class) in self.classes.iter().enumerate() {
             self.rank_of[class.at()] = u32::try_from(rank).unwrap_or(NONE);
             set(&mut self.waiting, rank);
@@ -204,9 +223,32 @@ impl Ranking {
         }
     }
 
-    /// The node at hand holds `class`, which bars others.
+    /// The node at hand holds `class`, which bars others or leaves them no room in their groups.
     #[inline]
-    pub(super) fn bar(&mut self, alike: &Alike, class: ClassId, row: &Class) {
+    pub(super) fn hold(&mut self, problem: &Problem, alike: &Alike, class: ClassId) {
+        let row = &problem.classes[class];
+        if !row.shares.is_empty() {
+            self.crowd(problem, alike, row, alike.sharing[class.at()] as usize);
+        }
+        self.bar(alike, class, row);
+    }
+
+    /// Keeps off what finds no room in its groups beside one pod of `kind`, of which `row` is.
+    fn crowd(&mut self, problem: &Problem, alike: &Alike, row: &Class, kind: usize) {
+        let crowded = &mut self.crowded[kind];
+        if crowded.is_empty() {
+            crowded.resize(self.words, 0);
+            for (example, at) in alike.examples.iter().zip(&self.sharing_at) {
+                if *at != NONE && crowds_out(&row.shares, &problem.classes[*example].shares) {
+                    unite(crowded, &self.sharing[*at as usize..]);
+                }
+            }
+        }
+        unite(&mut self.off, crowded);
+    }
+
+    #[inline]
+    fn bar(&mut self, alike: &Alike, class: ClassId, row: &Class) {
         let Some(excludes) = &row.excludes else {
             return;
         };
