@@ -110,7 +110,7 @@ impl<'p> Workshop<'p> {
             stocks: self.problem.stocks.iter().map(|stock| stock.left).collect(),
         };
         self.existing.reset(self.problem);
-        self.sort_classes(values, recipe);
+        sort(self.problem, &mut self.by_value, values, recipe);
         let mut levels: Vec<i32> = Vec::new();
         if recipe.by_priority {
             levels.extend(self.problem.classes.iter().map(|class| class.priority));
@@ -137,7 +137,7 @@ impl<'p> Workshop<'p> {
 
     /// Tries once more to place what waits in a finished plan: on what its nodes have left, and on new ones.
     pub fn complete(&mut self, built: &mut Built, values: &[f64], recipe: &Recipe<'_>) {
-        self.sort_classes(values, recipe);
+        sort(self.problem, &mut self.by_value, values, recipe);
         self.existing.load(self.problem, &built.groups);
         built
             .groups
@@ -161,30 +161,11 @@ impl<'p> Workshop<'p> {
             remaining,
             stocks,
         };
-        self.sort_classes(values, recipe);
-        let order: Vec<ClassId> = self
-            .by_value
-            .iter()
-            .copied()
-            .filter(|class| built.remaining[class.at()] > 0)
-            .collect();
+        let mut order: Vec<ClassId> = self.problem.classes.ids().collect();
+        order.retain(|class| built.remaining[class.at()] > 0);
+        sort(self.problem, &mut order, values, recipe);
         self.buy(&order, values, seeds, recipe, &mut built);
         built
-    }
-
-    fn sort_classes(&mut self, values: &[f64], recipe: &Recipe<'_>) {
-        let problem = self.problem;
-        let key = |class: &ClassId| values[class.at()];
-        self.by_value.sort_by(|a, b| {
-            let by_value = if recipe.thrifty {
-                key(a).total_cmp(&key(b))
-            } else {
-                key(b).total_cmp(&key(a))
-            };
-            by_value
-                .then_with(|| problem.demand_of(*b).cmp(problem.demand_of(*a)))
-                .then_with(|| a.cmp(b))
-        });
     }
 
     fn place(
@@ -365,6 +346,7 @@ impl<'p> Workshop<'p> {
             if used {
                 let suited = |class: &ClassId| column.contains(*class);
                 list.rebuild(problem, waiting.clone().filter(suited));
+                self.node.work += list.classes().len() as u64;
             }
         }
         if recipe.orders.contains(&Order::Density) {
@@ -386,6 +368,7 @@ impl<'p> Workshop<'p> {
                 // Stable: equal densities keep the order by value.
                 keyed.sort_by(|a, b| b.0.total_cmp(&a.0));
                 list.rebuild(problem, keyed.iter().map(|(_, class)| *class));
+                self.node.work += keyed.len() as u64;
             }
         }
     }
@@ -414,6 +397,7 @@ impl<'p> Workshop<'p> {
             {
                 break;
             }
+            self.node.work += 1;
             let candidate = &candidates[at];
             let option = candidate.option;
             if seed.is_some_and(|seed| !self.tiers.columns[candidate.column].contains(seed)) {
@@ -480,6 +464,8 @@ impl<'p> Workshop<'p> {
             }
         }
         if filled {
+            // Keeping the order takes its time, too.
+            self.node.work += self.queue.len() as u64 / SORTED_PER_STEP;
             let least = &self.least;
             self.queue
                 .sort_by(|a, b| least[*a].total_cmp(&least[*b]).then_with(|| a.cmp(b)));
@@ -496,6 +482,21 @@ impl<'p> Workshop<'p> {
     }
 }
 
+/// Sorts classes in the order in which nodes are filled.
+fn sort(problem: &Problem, classes: &mut [ClassId], values: &[f64], recipe: &Recipe<'_>) {
+    let key = |class: &ClassId| values[class.at()];
+    classes.sort_by(|a, b| {
+        let by_value = if recipe.thrifty {
+            key(a).total_cmp(&key(b))
+        } else {
+            key(b).total_cmp(&key(a))
+        };
+        by_value
+            .then_with(|| problem.demand_of(*b).cmp(problem.demand_of(*a)))
+            .then_with(|| a.cmp(b))
+    });
+}
+
 /// The best node found: how to buy it, and how often.
 struct Best {
     ratio: f64,
@@ -503,6 +504,9 @@ struct Best {
     option: OptionId,
     times: u32,
 }
+
+/// How many candidates are kept in order in the time of one inner step.
+const SORTED_PER_STEP: u64 = 4;
 
 /// Bounds of candidates come from nodes with such a seed; rounding must not tell equal ones apart.
 const ALIKE: f64 = 1.0 + 1e-12;

@@ -209,6 +209,8 @@ fn repair(
     let mut noisy = fair.to_vec();
     let mut improved = false;
     for attempt in 0..budget.repacks {
+        // Every attempt goes through the classes, whatever it takes out.
+        search.shop.node.work += problem.classes.len() as u64;
         if search.shop.node.work - start > budget.repack_work {
             break;
         }

@@ -62,7 +62,7 @@ impl MixBudget {
         dives: 200,
         flops: 700_000_000,
         patterns: 20_000,
-        bound_widths: [50, 3_200],
+        bound_widths: [100, 6_400],
         bound_work: 20_000_000,
     };
 

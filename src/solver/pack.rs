@@ -33,6 +33,9 @@ pub fn solve_roughly(problem: &Problem, effort: Effort) -> Outcome {
     pack(problem, effort, false)
 }
 
+/// A lower bound that is this share of the price is not looked for with other values.
+const CLOSE: f64 = 0.97;
+
 /// The plan before preferences.
 fn pack(problem: &Problem, effort: Effort, bounded: bool) -> Outcome {
     let reduced = reduce::reduce(problem);
@@ -89,7 +92,10 @@ fn pack(problem: &Problem, effort: Effort, bounded: bool) -> Outcome {
         .bounding
         .iter()
         .filter(|values| !values.is_empty() && budget.bound_work > 0 && !near);
-    for values in asked {
+    for (turn, values) in asked.enumerate() {
+        if turn > 0 && lower_bound.as_f64() >= score.cost.as_f64() * CLOSE {
+            break;
+        }
         let (widths, most) = (budget.bound_widths, budget.bound_work);
         let (bound, steps) = dual::dual_bound(small, &packed.remaining, values, widths, most);
         lower_bound = lower_bound.max(bound::rounded(bound));
