@@ -47,7 +47,7 @@ impl Budget {
                 rounds: 100,
                 learn_work: 16_000_000,
                 repacks: 20_000,
-                repack_work: 20_000_000,
+                repack_work: 15_000_000,
                 restarts: 3_000,
                 restart_work: 30_000_000,
                 unseeded: true,

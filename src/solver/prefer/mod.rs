@@ -45,8 +45,8 @@ impl Budget {
         let size = pods.saturating_add(nodes);
         match effort {
             Effort::Fast => Self {
-                deal: size.saturating_mul(20),
-                moves: size.saturating_mul(5).saturating_add(1_000),
+                deal: size.saturating_mul(16),
+                moves: size.saturating_mul(4).saturating_add(1_000),
                 shake: 0,
                 patience: 0,
             },
