@@ -1,11 +1,11 @@
 //! The best node to buy next.
 
-use super::super::candidates::Candidate;
-use super::super::fill::Order;
-use super::super::holds::stock_allows;
 use super::{Built, Recipe, Workshop};
 use crate::base::index::Ix as _;
 use crate::problem::{ClassId, OptionId, Problem};
+use crate::solver::candidates::Candidate;
+use crate::solver::fill::Order;
+use crate::solver::holds::stock_allows;
 
 /// The best node found: how to buy it, and how often.
 pub(super) struct Best {
