@@ -73,26 +73,21 @@ impl Price {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a float is asked for")]
     pub fn as_f64(self) -> f64 {
-        if let Ok(mut digits) = u64::try_from(self.0.unsigned_abs()) {
-            let mut scale = SCALE.unsigned_abs() as f64;
+        if let Ok(whole) = u64::try_from(self.0.unsigned_abs()) {
+            let (mut digits, mut scale) = (whole, SCALE.unsigned_abs() as f64);
             while digits >= EXACT && digits.is_multiple_of(10) && scale > 1.0 {
                 digits /= 10;
                 scale /= 10.0;
             }
-            if digits < EXACT {
+            let magnitude = if digits < EXACT {
                 // Both are exact and division rounds to the nearest.
-                let magnitude = digits as f64 / scale;
-                return if self.0 < 0 { -magnitude } else { magnitude };
-            }
-        }
-        if let Ok(digits) = u64::try_from(self.0.unsigned_abs()) {
-            // At least ten bits more than a float has, the last one set if anything is left over: rounds as the whole.
-            let shifted = u128::from(digits) << SHIFT;
-            let (whole, rest) = (
-                shifted / SCALE.unsigned_abs(),
-                shifted % SCALE.unsigned_abs(),
-            );
-            let magnitude = (whole | u128::from(rest > 0)) as f64 / (1u64 << SHIFT) as f64;
+                digits as f64 / scale
+            } else {
+                // At least ten bits more than a float has, the last one set if anything is left over: rounds as the whole.
+                let (shifted, scale) = (u128::from(whole) << SHIFT, SCALE.unsigned_abs());
+                let sticky = u128::from(shifted % scale > 0);
+                (shifted / scale | sticky) as f64 / (1u64 << SHIFT) as f64
+            };
             return if self.0 < 0 { -magnitude } else { magnitude };
         }
         self.to_string()

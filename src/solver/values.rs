@@ -37,39 +37,41 @@ pub fn values(problem: &Problem, options: &[(OptionId, f64)], measure: Measure) 
     // Sets that differ in zones alone are often the same rooms at the same prices.
     let mut lists: Vec<Vec<(RoomId, f64)>> = Vec::new();
     let mut list_of: FastMap<SetId, usize> = FastMap::default();
-    let mut known: FastMap<(&[i64], usize, u32), f64> = FastMap::default();
+    let mut priced: FastMap<(&[i64], usize, u32), f64> = FastMap::default();
+    let mut known: FastMap<(&[i64], SetId, u32), f64> = FastMap::default();
     let mut result = vec![f64::INFINITY; problem.classes.len()];
     for (class, value) in result.iter_mut().enumerate() {
         let class = ClassId::new(class);
         let demand = problem.demand_of(class);
         let suited = problem.classes[class].options;
         let most = most_per_node(problem, class);
-        let distinct = |options: &mut dyn Iterator<Item = (OptionId, f64)>| {
-            let set = &problem.option_sets[suited];
-            let mut list: Vec<(RoomId, f64)> = options
-                .filter(|(option, _)| set.contains(*option))
-                .map(|(option, cost)| (problem.options[option].room, cost))
-                .collect();
-            list.dedup();
-            list
-        };
-        let list = *list_of.entry(suited).or_insert_with(|| {
-            let list = distinct(&mut plain.iter().copied());
-            let held = lists.iter().position(|held| *held == list);
-            held.unwrap_or_else(|| {
-                lists.push(list);
-                lists.len() - 1
-            })
-        });
-        let best = *known
-            .entry((demand, list, most))
-            .or_insert_with(|| least(problem, demand, &lists[list], measure, most));
-        *value = if best.is_finite() {
-            best
-        } else {
+        *value = *known.entry((demand, suited, most)).or_insert_with(|| {
+            let distinct = |options: &mut dyn Iterator<Item = (OptionId, f64)>| {
+                let set = &problem.option_sets[suited];
+                let mut list: Vec<(RoomId, f64)> = options
+                    .filter(|(option, _)| set.contains(*option))
+                    .map(|(option, cost)| (problem.options[option].room, cost))
+                    .collect();
+                list.dedup();
+                list
+            };
+            let list = *list_of.entry(suited).or_insert_with(|| {
+                let list = distinct(&mut plain.iter().copied());
+                let held = lists.iter().position(|held| *held == list);
+                held.unwrap_or_else(|| {
+                    lists.push(list);
+                    lists.len() - 1
+                })
+            });
+            let best = *priced
+                .entry((demand, list, most))
+                .or_insert_with(|| least(problem, demand, &lists[list], measure, most));
+            if best.is_finite() {
+                return best;
+            }
             let free = distinct(&mut options.iter().map(|(option, _)| (*option, 1e-6)));
             least(problem, demand, &free, measure, most)
-        };
+        });
     }
     let total: f64 = result
         .iter()
