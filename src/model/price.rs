@@ -86,7 +86,7 @@ impl Price {
                 // At least ten bits more than a float has, the last one set if anything is left over: rounds as the whole.
                 let (shifted, scale) = (u128::from(whole) << SHIFT, SCALE.unsigned_abs());
                 let sticky = u128::from(shifted % scale > 0);
-                (shifted / scale | sticky) as f64 / (1u64 << SHIFT) as f64
+                ((shifted / scale) | sticky) as f64 / (1u64 << SHIFT) as f64
             };
             return if self.0 < 0 { -magnitude } else { magnitude };
         }
