@@ -1,11 +1,21 @@
 //! A saving is counted for as long as it is likely to last (M-21): where nodes come and go, no longer than they do.
 
+use std::sync::Arc;
+
 use crate::weaknesses::{cluster, ours};
 use crate::world::world;
+use tetrapod::base::rng::Rng;
 use tetrapod::base::time::Span;
 use tetrapod::disruption::policy::{EconomicPolicy, KarpenterPolicy, Policy};
 use tetrapod::disruption::{consolidate, karpenter::Version, look};
+use tetrapod::model::affinity::TopologySpreadConstraint;
 use tetrapod::model::cluster::Snapshot;
+use tetrapod::model::label::{LabelSelector, SelectorExpression, SelectorOperator, ZONE};
+use tetrapod::model::pod::PodSpec;
+use tetrapod::model::price::Price;
+use tetrapod::model::resources::Name;
+use tetrapod::shapes::{Params, Shape, generate};
+use tetrapod::verify::disruption::verify_commands;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -112,5 +122,46 @@ fn a_look_decides_as_consolidate_does() {
             assert_eq!(commands, answer.commands);
             assert_eq!(next, answer.next_look.filter(|_| commands.is_empty()));
         }
+    }
+}
+
+/// `nodes` half empty nodes of any age up to two days, a third of their workloads spread over zones.
+fn large_with_rules(nodes: usize, seed: u64) -> Snapshot {
+    let mut snapshot = generate(Shape::Packed, Params::new(1, seed).with_nodes(nodes));
+    for pod in &mut snapshot.pods {
+        let app = Name::from(pod.labels.get("app").unwrap_or_default());
+        if app.bytes().map(usize::from).sum::<usize>() % 3 == 0 {
+            let key = Name::from("app");
+            let selects = SelectorExpression::new(key, SelectorOperator::In, vec![app]);
+            let selects = LabelSelector::new(vec![selects]);
+            let mut spec = PodSpec::clone(&pod.spec);
+            spec.topology_spread = vec![TopologySpreadConstraint::new(ZONE, 3, selects)];
+            pod.spec = Arc::new(spec);
+        }
+    }
+    let now = snapshot.options.now.unwrap_or_default();
+    snapshot.options.now = Some(now);
+    let mut rng = Rng::new(seed);
+    for claim in &mut snapshot.node_claims {
+        let age = i64::try_from(rng.below(48 * 60)).unwrap();
+        claim.created = Some(now.plus(Span::from_secs(-age * MINUTE)));
+    }
+    snapshot
+}
+
+/// What is found for the nodes of a large cluster one after the other has to hold when all of them go at once. Pods for which
+/// it does not get other places: the plan is not lost for them.
+#[test]
+fn a_large_cluster_with_rules_between_pods_is_not_left_alone() {
+    for (nodes, seed) in [(100, 1), (150, 2), (200, 3)] {
+        let snapshot = large_with_rules(nodes, seed);
+        let answer = consolidate(&snapshot, &EconomicPolicy);
+        let (before, after) = (answer.price_before, answer.price_after);
+        assert!(
+            before - after > Price::from_femto(before.as_femto() / 4),
+            "{nodes} nodes: from {before} to {after} $/h"
+        );
+        let verdict = verify_commands(&snapshot, &answer.commands);
+        assert!(verdict.valid, "{nodes} nodes: {:#?}", verdict.findings);
     }
 }

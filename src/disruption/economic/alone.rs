@@ -3,19 +3,23 @@
 //! The search decides about the whole cluster, and each of its steps may count on those before. Commands are carried out
 //! one by one or all together, so each has to hold either way.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Economic;
+use super::pack::Allowed;
 use super::parts::{Joined, Part};
+use super::places::Places;
 use crate::base::index::Ix as _;
+use crate::disruption::build::Dealer;
 use crate::disruption::candidate::Candidate;
 use crate::model::price::Price;
 use crate::problem::whatif::CountedKind;
-use crate::problem::{ClassId, Stock, StockId};
+use crate::problem::{ClassId, NodeId, Stock, StockId};
 use crate::solver::holds::asks_for_values;
 use crate::solver::whatif::{Slot, World};
 
-impl<'a> Economic<'_, 'a> {
+impl<'c, 'a> Economic<'c, 'a> {
     /// What limits leave with nothing but `candidates` gone and `slots` bought.
     fn balance(
         &self,
@@ -161,29 +165,33 @@ impl<'a> Economic<'_, 'a> {
         }
     }
 
-    /// What limits leave of a part whether it is carried out alone or with everything else; `None` where it breaks one.
+    /// What limits leave of a part whether it is carried out alone or with everything else, which leaves `all`; `None`
+    /// where it breaks one.
     pub(super) fn stocks_alone(
         &self,
         world: &World<'_>,
         candidates: &[&Candidate<'a>],
         slots: &[Slot],
+        all: &[i128],
     ) -> Option<Vec<i128>> {
         let mut left = self.balance(world, candidates, slots);
-        for (alone, all) in left.iter_mut().zip(world.stocks()) {
+        for (alone, all) in left.iter_mut().zip(all) {
             *alone = (*alone).min(*all);
         }
         Self::short(world, slots, &left).is_empty().then_some(left)
     }
 
-    /// Whether the pods of a part find their places with only its own nodes gone, one after the other: a domain that
-    /// others leave is there still, a pod that follows another needs that one first, and those that wait already are not
-    /// there yet.
-    pub(super) fn stands_alone(&self, world: &World<'_>, part: &Part<'_, 'a>) -> bool {
+    /// A part as it stands with only its own nodes gone and its pods arriving one after the other, and the world in which
+    /// it does: a domain that others leave is there still, a pod that follows another needs that one first, and those
+    /// that wait already are not there yet. Pods that do not find their planned places then get others, on what the part
+    /// has to itself or on nodes bought for less than it saves; `None` if there are none.
+    pub(super) fn standing_alone<'w, 'd>(
+        &self,
+        world: &'w World<'c>,
+        part: Part<'d, 'a>,
+    ) -> Option<(Cow<'w, World<'c>>, Part<'d, 'a>)> {
         let between = &self.cluster.what.between;
-        let content = || {
-            let contents = part.candidates.iter().filter_map(|c| c.content.as_ref());
-            contents.flatten()
-        };
+        let mut contents = part.candidates.iter().filter_map(|c| c.content.as_ref());
         let concerned = |class: ClassId| {
             !between.steady[class]
                 && (between.owned[class].iter()).any(|rule| {
@@ -191,8 +199,8 @@ impl<'a> Economic<'_, 'a> {
                     demand != CountedKind::Anti
                 })
         };
-        if between.is_idle() || !content().any(|(class, _)| concerned(*class)) {
-            return true;
+        if between.is_idle() || !contents.any(|held| held.iter().any(|(one, _)| concerned(*one))) {
+            return Some((Cow::Borrowed(world), part));
         }
         let mut alone = World::beside_departing(&self.cluster.what);
         for candidate in &part.candidates {
@@ -215,6 +223,67 @@ impl<'a> Economic<'_, 'a> {
             waiting.extend(classes(pods).into_iter().map(|class| (slot, class)));
         }
         alone.place_all(&mut waiting, |pod| *pod);
-        waiting.is_empty()
+        if waiting.is_empty() {
+            return Some((Cow::Borrowed(world), part));
+        }
+        let stranded: Vec<(ClassId, u32)> = waiting.iter().map(|(_, class)| (*class, 1)).collect();
+        if !self.place_again(&mut alone, &stranded, world, &part) {
+            return None;
+        }
+        let part = self.dealt(&alone, part.candidates);
+        Some((Cow::Owned(alone), part))
+    }
+
+    /// Finds places for the `stranded` pods of `part` in `alone`, where the rest of it stands already.
+    fn place_again(
+        &self,
+        alone: &mut World<'c>,
+        stranded: &[(ClassId, u32)],
+        world: &World<'_>,
+        part: &Part<'_, 'a>,
+    ) -> bool {
+        let bought = part
+            .bought
+            .iter()
+            .filter_map(|(slot, _)| world.bought(*slot));
+        let options = &world.problem().options;
+        let after: Price = bought.filter_map(|b| options[b.option].price).sum();
+        let before: Price = part.candidates.iter().filter_map(|c| c.price).sum();
+        // Room that others take, whether they come before or after, is not there.
+        let mut own = vec![0; world.existing()];
+        for (node, pods) in &part.existing {
+            own[node.at()] = pods.len();
+        }
+        let mut open = self.destinations(&[]);
+        open.retain(|slot| {
+            let pods = world.content(*slot).iter().map(|(_, n)| *n as usize);
+            !world.is_gone(*slot) && pods.sum::<usize>() == own[slot.at()]
+        });
+        open.extend(alone.slots().skip(alone.existing()));
+        let allowed = Allowed {
+            new: true,
+            spot: false,
+            solver: None,
+            limit: Some(before - after),
+        };
+        let mut places = Places::new(&self.packer, alone, &open);
+        self.packer.pack(alone, stranded, &mut places, allowed)
+    }
+
+    /// What `alone` holds as a part of which `candidates` are the nodes that go.
+    fn dealt<'d>(&self, alone: &World<'_>, candidates: Vec<&'d Candidate<'a>>) -> Part<'d, 'a> {
+        let mut dealer = Dealer::new(self.cluster, &candidates, false);
+        let mut part = Part::default();
+        let held = |slot: &Slot| !alone.is_gone(*slot) && !alone.content(*slot).is_empty();
+        for slot in alone.slots().filter(held) {
+            let pods = dealer.deal(alone.content(slot));
+            if alone.bought(slot).is_some() {
+                part.bought.push((slot, pods));
+            } else {
+                part.existing.push((NodeId::new(slot.at()), pods));
+            }
+        }
+        part.candidates = candidates;
+        part
     }
 }

@@ -4,6 +4,7 @@
 //! when one buys what a limit allows only once the other is gone. A part that does not pay by itself, or does not hold
 //! [alone](super::alone), is left out: nobody else relies on what it would have freed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::base::hash::FastMap;
@@ -53,12 +54,12 @@ pub(super) struct Part<'d, 'a> {
     pub(super) existing: Vec<(NodeId, Vec<u32>)>,
 }
 
-impl<'a> Economic<'_, 'a> {
+impl<'c, 'a> Economic<'c, 'a> {
     /// The commands that lead to `world`, in which `leaving` are gone. Slots before `own` and what is `reserved` are not
     /// theirs.
     pub(super) fn parts(
         &self,
-        world: &World<'_>,
+        world: &World<'c>,
         leaving: &[&Candidate<'a>],
         own: usize,
         reserved: &Reserved,
@@ -128,20 +129,34 @@ impl<'a> Economic<'_, 'a> {
         }
         let totals = Totals::new(self.cluster, &self.all_candidates());
         let mut rebinding = Rebinding::of(self, world, leaving, reserved);
+        let mut stocks = world.stocks().to_vec();
         let parts = drafted.into_values();
         parts
-            .filter_map(|part| self.part(world, part, &totals, rebinding.as_mut()))
+            .filter_map(|part| self.part(world, part, &totals, &mut stocks, rebinding.as_mut()))
             .collect()
     }
 
-    /// The command of one part, if it holds alone and pays.
+    /// The command of one part, if it holds alone and pays. What it buys beside what is planned is taken off `stocks`,
+    /// which are what everything together leaves.
     fn part(
         &self,
-        world: &World<'_>,
+        world: &World<'c>,
         part: Part<'_, 'a>,
         totals: &Totals,
+        stocks: &mut [i128],
         rebinding: Option<&mut Rebinding<'_>>,
     ) -> Option<Command> {
+        let planned = part.bought.len();
+        let (world, part) = self.standing_alone(world, part)?;
+        if let Cow::Owned(alone) = &world {
+            let more = alone.slots().skip(alone.existing() + planned);
+            for bought in more.filter_map(|slot| alone.bought(slot)) {
+                for (stock, amount) in &alone.problem().options[bought.option].uses {
+                    stocks[stock.at()] -= amount;
+                }
+            }
+        }
+        let world = world.as_ref();
         let candidates = &part.candidates;
         let slots: Vec<Slot> = part.bought.iter().map(|(slot, _)| *slot).collect();
         let before: Price = candidates.iter().filter_map(|c| c.price).sum();
@@ -152,10 +167,7 @@ impl<'a> Economic<'_, 'a> {
             .sum();
         let forced = candidates.iter().filter_map(|c| self.forced(c)).min();
         // What counts on what others give back comes once they are gone.
-        let stocks = self.stocks_alone(world, candidates, &slots)?;
-        if !self.stands_alone(world, &part) {
-            return None;
-        }
+        let stocks = self.stocks_alone(world, candidates, &slots, stocks)?;
         let saving = forced.is_none().then(|| before - after);
         let purchases = part
             .bought

@@ -65,13 +65,7 @@ impl<'s, 'c, 'a> Search<'s, 'c, 'a> {
 
     /// Whether a node may be packed anew with others. Many nodes to the brim is not what the pod scheduler will make of their
     /// pods: where nodes come and go that is not paid for once, but again and again.
-    ///
-    /// Where rules between pods bind, what is found node by node need not hold once all these nodes are gone at once, and is
-    /// dropped then: such clusters are packed anew whatever it costs again.
     fn lasts(&self, slot: Slot, small: bool) -> bool {
-        if !small && !self.cluster.what.between.is_idle() {
-            return true;
-        }
         let at = self.at_node.get(slot.at()).copied().flatten();
         at.is_none_or(|at| {
             if small {
