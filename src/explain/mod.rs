@@ -18,6 +18,7 @@ mod pool;
 pub mod reason;
 pub mod render;
 mod text;
+mod verdict;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
-use rustc_hash::FxBuildHasher;
 use serde_json::Value;
 
 use super::cursor::{Context, Cursor};
@@ -14,7 +13,7 @@ use super::{
     Input, Skipped, hpa, hyperpod, karpenter, keda, node, pod, pod_text, policy, samples, scale,
     simulation, storage, sweep, tetrapod,
 };
-use crate::base::hash::FastMap;
+use crate::base::hash::{FastMap, FxBuildHasher};
 use crate::model::cluster::Snapshot;
 use crate::model::pod::Pod;
 use crate::model::resources::Name;

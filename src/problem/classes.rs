@@ -7,13 +7,10 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexSet;
-use rustc_hash::FxBuildHasher;
-
 use super::SignatureId;
 use super::selectors::Selectors;
 use super::topology::rules::Rules;
-use crate::base::hash::FastMap;
+use crate::base::hash::{FastIndexSet, FastMap};
 use crate::explain::reason::{Code, Reason};
 use crate::model::cluster::Snapshot;
 use crate::model::pod::{HostPort, Pod, PodSpec};
@@ -22,6 +19,9 @@ use crate::view::attach::Attach;
 use crate::view::gangs::{Gangs, Membership};
 use crate::view::pods::{Term, node_terms};
 use crate::view::volumes::Volumes;
+
+/// For how many classes there is room from the start.
+const FEW_CLASSES: usize = 4096;
 
 /// What makes pods equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -72,11 +72,19 @@ impl Grouping {
         rules: &mut Rules,
         waits: impl Fn(u32, &Pod) -> bool,
     ) -> Self {
-        let mut grouping = Self::default();
-        let mut kinds: IndexSet<ClassKey, FxBuildHasher> = IndexSet::default();
+        // Tables that grow touch new memory at every step.
+        let few = snapshot.pods.len().min(FEW_CLASSES);
+        let mut grouping = Self {
+            keys: Vec::with_capacity(few),
+            kinds: Vec::with_capacity(few),
+            pods: Vec::with_capacity(few),
+            ..Self::default()
+        };
+        let mut kinds: FastIndexSet<ClassKey> = FastIndexSet::default();
         let mut lists: FastMap<Arc<ResourceList>, usize> = FastMap::default();
         let mut by_spec: FastMap<*const PodSpec, usize> = FastMap::default();
         let mut by_kind: FastMap<(usize, usize, Option<Membership>), usize> = FastMap::default();
+        by_kind.reserve(few);
         for (position, pod) in snapshot.pods.iter().enumerate() {
             let position = u32::try_from(position).unwrap_or(u32::MAX);
             if !waits(position, pod) {

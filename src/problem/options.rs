@@ -77,17 +77,18 @@ impl<'a> OptionTable<'a> {
         attach: &Attach,
         closed: &[(Name, Name)],
     ) -> Self {
-        let types = templates.iter().flat_map(|template| template.types);
-        let most = types.map(|held| held.offerings.len()).sum();
+        let types = || templates.iter().flat_map(|template| template.types);
+        let most = types().map(|held| held.offerings.len()).sum();
+        let pairs = types().count();
         let mut table = Self {
             templates,
-            pairs: IxVec::new(),
-            labels: IxVec::new(),
-            taints: IxVec::new(),
+            pairs: IxVec::with_capacity(pairs),
+            labels: IxVec::with_capacity(pairs),
+            taints: IxVec::with_capacity(pairs),
             options: IxVec::with_capacity(most),
             places: Vec::new(),
             option_places: IxVec::with_capacity(most),
-            rooms: Vec::new(),
+            rooms: Vec::with_capacity(pairs),
             stocks: IxVec::new(),
         };
         let ledger = Ledger::new(snapshot, templates, nodes, &mut table.stocks);

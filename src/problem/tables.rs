@@ -14,7 +14,6 @@ use crate::model::resources::{Name, ResourceList};
 use crate::view::gangs::Membership;
 
 /// The tables of a problem that have a row per class.
-#[derive(Default)]
 pub(super) struct ClassTables {
     pub(super) classes: IxVec<ClassId, Class>,
     pub(super) demand: Vec<i64>,
@@ -40,9 +39,14 @@ impl ClassTables {
     ) -> Self {
         exclude_ports(keys, &parts, hosts);
         let rows = parts.len() + hosts.bundles.len();
+        let dims = shapes.first().map_or(0, Vec::len);
         let mut tables = Self {
             classes: IxVec::with_capacity(rows),
-            ..Self::default()
+            demand: Vec::with_capacity(rows * dims),
+            requests: IxVec::with_capacity(rows),
+            pods: IxVec::with_capacity(rows),
+            identities: IxVec::with_capacity(rows),
+            members: Vec::new(),
         };
         for (at, part) in parts.iter_mut().enumerate() {
             let key = keys[part.base];

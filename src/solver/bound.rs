@@ -6,6 +6,7 @@
 //! values of all pods together are at most the price of any plan. The bound is the best over several weightings, and over
 //! what the pods of one class cost alone.
 
+use super::construct::per_unit;
 use crate::base::hash::FastMap;
 use crate::base::index::Ix as _;
 use crate::model::price::Price;
@@ -241,10 +242,4 @@ impl Offers {
         let known = self.by_set.get(&set);
         known.map_or((&[], &[]), |(rooms, prices)| (rooms, prices))
     }
-}
-
-/// What one of `have` units costs; what there is none of, nobody who fits asks for.
-#[expect(clippy::cast_precision_loss, reason = "a ratio")]
-fn per_unit(price: f64, have: i64) -> f64 {
-    if have > 0 { price / have as f64 } else { 0.0 }
 }

@@ -421,9 +421,14 @@ fn rates(problem: &Problem, tiers: &Tiers) -> Vec<(f64, i64)> {
     rates
 }
 
+/// What one of `amount` units costs; what there is none of, nobody who fits asks for.
 #[expect(clippy::cast_precision_loss, reason = "rates are ratios")]
-fn per_unit(cost: f64, amount: i64) -> f64 {
-    cost / amount as f64
+pub(super) fn per_unit(cost: f64, amount: i64) -> f64 {
+    if amount > 0 {
+        cost / amount as f64
+    } else {
+        0.0
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shares are ratios")]

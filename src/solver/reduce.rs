@@ -30,6 +30,28 @@ pub fn has_place(problem: &Problem, stocks: &[i128], class: ClassId) -> bool {
     problem.nodes_of(class).iter().any(on_node) || problem.options_of(class).iter().any(on_new)
 }
 
+/// The resources that count, and in which units.
+struct Resources<'r> {
+    dims: &'r [usize],
+    units: &'r [i64],
+}
+
+impl Resources<'_> {
+    /// What `count` rows have of them.
+    fn narrowed<'v>(&self, count: usize, rows: impl Iterator<Item = &'v [i64]>) -> Vec<i64> {
+        let mut amounts = Vec::with_capacity(count * self.dims.len());
+        for row in rows {
+            let own = self.dims.iter().zip(self.units);
+            amounts.extend(own.map(|(dim, unit)| match row[*dim] {
+                // Below 0 means "holds nothing" and is no amount.
+                amount if amount < 0 => amount,
+                amount => amount / unit,
+            }));
+        }
+        amounts
+    }
+}
+
 /// Leaves out the classes without any place, and the resources that only they ask for; amounts are then in the largest
 /// unit in which the rest is whole, so that what is left out had no say in the unit either. Classes that are alike become
 /// one. `None` when nothing changes.
@@ -57,18 +79,13 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
     if groups.len() == problem.classes.len() && dims.len() == problem.dims && same_unit {
         return None;
     }
-    let narrow = |vectors: &[i64]| -> Vec<i64> {
+    let resources = Resources {
+        dims: &dims,
+        units: &units,
+    };
+    let narrowed = |vectors: &[i64]| {
         let rows = vectors.chunks(problem.dims.max(1));
-        let in_unit = |amount: i64, unit: i64| {
-            // Below 0 means "holds nothing" and is no amount.
-            if amount < 0 { amount } else { amount / unit }
-        };
-        rows.flat_map(|row| {
-            dims.iter()
-                .zip(&units)
-                .map(|(dim, unit)| in_unit(row[*dim], *unit))
-        })
-        .collect()
+        resources.narrowed(vectors.len() / problem.dims.max(1), rows)
     };
     let mut number: IxVec<ClassId, Option<ClassId>> = IxVec::filled(problem.classes.len(), None);
     for (at, group) in groups.iter().enumerate() {
@@ -102,10 +119,8 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
             }
         })
         .collect();
-    let demand = groups
-        .iter()
-        .flat_map(|group| narrow(problem.demand_of(first(group))))
-        .collect();
+    let demands = groups.iter().map(|group| problem.demand_of(first(group)));
+    let demand = resources.narrowed(groups.len(), demands);
     let mut pairs = problem.pairs.clone();
     for pair in pairs.iter_mut() {
         if is_settled(problem, &kept, pair.state) {
@@ -123,11 +138,11 @@ pub fn reduce(problem: &Problem) -> Option<Reduced> {
         pools: problem.pools.clone(),
         pairs,
         options: problem.options.clone(),
-        rooms: narrow(&problem.rooms),
+        rooms: narrowed(&problem.rooms),
         stocks: problem.stocks.clone(),
         states: problem.states.clone(),
         nodes: problem.nodes.clone(),
-        node_rooms: narrow(&problem.node_rooms),
+        node_rooms: narrowed(&problem.node_rooms),
         domain_rules: Vec::new(),
         standing: problem.standing.clone(),
         // Gangs are settled around the search.

@@ -199,7 +199,8 @@ impl Ground<'_> {
                 }
             }
         }
-        let mut parts = Vec::with_capacity(bases.len());
+        let split = (subjects.iter().flatten()).map(|one| one.places.len().min(one.dealt.len()));
+        let mut parts = Vec::with_capacity(bases.len() + split.sum::<usize>());
         for (number, (base, subject)) in bases.iter().zip(subjects).enumerate() {
             match subject {
                 None => parts.push(Part {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::fit::{holds, options_alike};
-use super::state::{Gain, State};
+use super::gain::Gain;
+use super::state::State;
 use crate::base::rng::Rng;
 use crate::model::price::Price;
 use crate::problem::{ClassId, OptionId, Problem};

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::choose::Choices;
-use super::state::{Gain, State};
+use super::gain::Gain;
+use super::state::State;
 use crate::base::index::Ix as _;
 use crate::problem::{ClassId, OptionId, fits};
 use crate::solver::{Group, Target};

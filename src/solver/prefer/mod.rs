@@ -14,6 +14,7 @@
 mod choose;
 mod deal;
 mod fit;
+mod gain;
 mod moves;
 mod shake;
 mod state;

@@ -1,7 +1,8 @@
 //! Moving pods: to free room, or in exchange for others.
 
 use super::fit::Mover;
-use super::state::{Bin, Gain, State};
+use super::gain::Gain;
+use super::state::{Bin, State};
 use crate::problem::ClassId;
 
 /// At least so many nodes are looked at for each kind on a node.

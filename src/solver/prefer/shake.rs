@@ -2,7 +2,8 @@
 
 use super::choose::Choices;
 use super::fit::Mover;
-use super::state::{Gain, State};
+use super::gain::Gain;
+use super::state::State;
 use crate::base::rng::Rng;
 use crate::problem::ClassId;
 use crate::solver::Target;

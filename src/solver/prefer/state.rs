@@ -1,126 +1,9 @@
-//! A plan as preferences see it: nodes, the kinds of pods on them, counts by domain, and what a change gains.
+//! A plan as preferences see it: nodes, the kinds of pods on them, counts by domain.
 
+use super::gain::{Count, Effect, Effects, Gain, nowhere};
 use crate::problem::preferences::{PodRuleKind, Preferences};
 use crate::problem::{ClassId, Problem};
 use crate::solver::{Lot, Target};
-
-/// What a change is worth, compared field by field; larger is better. Sums and differences keep the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Gain {
-    /// Weight of preferred terms that hold.
-    pub(super) weight: i64,
-    /// Pods kept off `PreferNoSchedule` taints (S-63).
-    pub(super) taints: i64,
-    /// How evenly soft spreads are met: minus the pairs of pods that share a domain.
-    pub(super) spread: i64,
-}
-
-impl Gain {
-    pub(super) const ZERO: Self = Self {
-        weight: 0,
-        taints: 0,
-        spread: 0,
-    };
-
-    pub(super) fn is_better(self) -> bool {
-        self > Self::ZERO
-    }
-
-    pub(super) fn plus(self, other: Self) -> Self {
-        Self {
-            taints: self.taints.saturating_add(other.taints),
-            weight: self.weight.saturating_add(other.weight),
-            spread: self.spread.saturating_add(other.spread),
-        }
-    }
-
-    pub(super) fn less(self, other: Self) -> Self {
-        self.plus(other.times(-1))
-    }
-
-    pub(super) fn times(self, times: i64) -> Self {
-        Self {
-            taints: self.taints.saturating_mul(times),
-            weight: self.weight.saturating_mul(times),
-            spread: self.spread.saturating_mul(times),
-        }
-    }
-}
-
-/// What a pod of a kind means for one pod rule.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Effect {
-    rule: u32,
-    member: bool,
-    /// Weight of the pods' own term; 0 where they do not have the rule.
-    weight: i64,
-}
-
-/// Effects of a kind, over domains and over host names.
-#[derive(Debug, Default)]
-pub(super) struct Effects {
-    pub(super) domain: Vec<Effect>,
-    pub(super) host: Vec<Effect>,
-    /// Whether pods of the kind would rather be apart from each other.
-    pub(super) scatters: bool,
-}
-
-impl Effects {
-    pub(super) fn is_empty(&self) -> bool {
-        self.domain.is_empty() && self.host.is_empty()
-    }
-
-    /// Whether both kinds take part in some rule, so that what they gain together is not the sum.
-    pub(super) fn meet(&self, other: &Self) -> bool {
-        let shares =
-            |a: &[Effect], b: &[Effect]| a.iter().any(|x| b.iter().any(|y| x.rule == y.rule));
-        shares(&self.domain, &other.domain) || shares(&self.host, &other.host)
-    }
-}
-
-/// The pods in one domain of one rule.
-#[derive(Debug, Clone, Copy, Default)]
-struct Count {
-    /// Pods the rule speaks of.
-    members: i64,
-    /// Weights of those among them that have the rule.
-    own: i64,
-    /// Weights of pods that have the rule and that it does not speak of.
-    other: i64,
-}
-
-impl Count {
-    fn add(&mut self, effect: Effect, pods: i64) {
-        if effect.member {
-            self.members += pods;
-            self.own += effect.weight * pods;
-        } else {
-            self.other += effect.weight * pods;
-        }
-    }
-
-    fn worth(self, kind: PodRuleKind) -> Gain {
-        let own_if = |holds: bool| if holds { self.own } else { 0 };
-        let other_if = |holds: bool| if holds { self.other } else { 0 };
-        match kind {
-            PodRuleKind::Affinity => Gain {
-                weight: own_if(self.members > 1) + other_if(self.members > 0),
-                ..Gain::ZERO
-            },
-            PodRuleKind::Anti => Gain {
-                weight: own_if(self.members == 1) + other_if(self.members == 0),
-                ..Gain::ZERO
-            },
-            PodRuleKind::Spread => Gain {
-                spread: self
-                    .members
-                    .saturating_mul(self.own + self.other)
-                    .saturating_neg(),
-                ..Gain::ZERO
-            },
-        }
-    }
-}
 
 /// Equal nodes.
 #[derive(Debug, Clone)]
@@ -200,11 +83,8 @@ impl<'p> State<'p> {
             effects
         });
         let counts = |rule: &crate::problem::preferences::PodRule| {
-            let count = |members: &u32| Count {
-                members: i64::from(*members),
-                ..Count::default()
-            };
-            rule.standing.iter().map(count).collect()
+            let standing = rule.standing.iter().copied();
+            standing.map(Count::of_members).collect()
         };
         Self {
             problem,
@@ -224,13 +104,7 @@ impl<'p> State<'p> {
             Target::Option(option) => (problem.room_of(problem.options[option].room), Vec::new()),
             Target::Node(node) => {
                 let standing = self.prefs.standing.get(&node).into_iter().flatten();
-                let host = standing.map(|(rule, members)| {
-                    let count = Count {
-                        members: i64::from(*members),
-                        ..Count::default()
-                    };
-                    (*rule, count)
-                });
+                let host = standing.map(|(rule, members)| (*rule, Count::of_members(*members)));
                 (problem.node_room_of(node), host.collect())
             }
         };
@@ -572,16 +446,5 @@ fn put(
             count.worth(rule.kind).less(before)
         }
         None => nowhere(rule.kind, effect, pods),
-    }
-}
-
-/// What `pods` with `effect` gain where there is no domain: nobody to be apart from.
-fn nowhere(kind: PodRuleKind, effect: Effect, pods: i64) -> Gain {
-    match kind {
-        PodRuleKind::Anti => Gain {
-            weight: effect.weight * pods,
-            ..Gain::ZERO
-        },
-        PodRuleKind::Affinity | PodRuleKind::Spread => Gain::ZERO,
     }
 }
