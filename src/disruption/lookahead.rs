@@ -26,6 +26,9 @@ const SMALL: usize = 64;
 /// Up to how many pods, finished ones too.
 const FEW_PODS: usize = 1_500;
 
+/// Up to how many pods all is tried again at every step of a way.
+const QUICK_PODS: usize = 400;
+
 /// How many commands of a way are followed.
 const STEPS: usize = 48;
 
@@ -122,9 +125,13 @@ fn at_once(cluster: &Cluster<'_>, economic: &Economic<'_, '_>, plan: Vec<Command
     }
 }
 
-/// Where `snapshot` is led by both ways, in turn, until neither goes on.
+/// Where `snapshot` is led by both ways, in turn, until neither goes on. With many pods that is found out with less
+/// effort: what comes of it is a way, which the next pass looks at again.
 fn to_rest(snapshot: Snapshot) -> Snapshot {
     let mut current = snapshot;
+    if current.pods.len() > QUICK_PODS {
+        current.options.effort = Effort::Fast;
+    }
     for _ in 0..STEPS {
         let capacity = Capacity::new(&current);
         let cluster = Cluster::new(&current, &capacity);

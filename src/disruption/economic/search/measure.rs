@@ -5,6 +5,9 @@ use crate::model::price::Price;
 
 const CLOSE: f64 = 0.002;
 
+/// Up to how many pods the solver is given more effort.
+const PACKED_PODS: usize = 1_000;
+
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Work {
@@ -34,7 +37,7 @@ impl Work {
             Effort::Balanced => Self {
                 groups: 2_000,
                 placements: if few_pods { 60_000 } else { 20_000 },
-                solver: if few_pods {
+                solver: if pods <= PACKED_PODS {
                     Effort::Balanced
                 } else {
                     Effort::Fast
