@@ -192,46 +192,50 @@ impl<'c, 'a> Economic<'c, 'a> {
     ) -> Option<(Cow<'w, World<'c>>, Part<'d, 'a>)> {
         let between = &self.cluster.what.between;
         let mut contents = part.candidates.iter().filter_map(|c| c.content.as_ref());
+        let departing = between.departing.iter().any(|held| !held.is_empty());
         let concerned = |class: ClassId| {
-            !between.steady[class]
-                && (between.owned[class].iter()).any(|rule| {
-                    let demand = between.rules[*rule as usize].demand;
-                    demand != CountedKind::Anti
-                })
+            let bound = |rule: &u32| between.rules[*rule as usize].demand != CountedKind::Anti;
+            !between.steady[class] && (departing || between.owned[class].iter().any(bound))
         };
         if between.is_idle() || !contents.any(|held| held.iter().any(|(one, _)| concerned(*one))) {
             return Some((Cow::Borrowed(world), part));
         }
-        let mut alone = World::beside_departing(&self.cluster.what);
-        for candidate in &part.candidates {
-            alone.remove(Slot::of(candidate.node));
-        }
-        let classes = |pods: &[u32]| -> Vec<ClassId> {
-            let class_of = &self.cluster.what.class_of;
-            let known = pods.iter().filter_map(|pod| class_of[*pod as usize]);
-            known.collect()
-        };
-        let mut waiting: Vec<(Slot, ClassId)> = Vec::new();
-        for (slot, pods) in &part.bought {
-            if let Some(bought) = world.bought(*slot) {
-                let own = alone.buy(bought.option);
-                waiting.extend(classes(pods).into_iter().map(|class| (own, class)));
-            }
-        }
-        for (node, pods) in &part.existing {
-            let slot = Slot::of(*node);
-            waiting.extend(classes(pods).into_iter().map(|class| (slot, class)));
-        }
-        alone.place_all(&mut waiting, |pod| *pod);
-        if waiting.is_empty() {
+        let (mut alone, stranded) = self.arrived(world, &part);
+        if stranded.is_empty() {
             return Some((Cow::Borrowed(world), part));
         }
-        let stranded: Vec<(ClassId, u32)> = waiting.iter().map(|(_, class)| (*class, 1)).collect();
         if !self.place_again(&mut alone, &stranded, world, &part) {
             return None;
         }
         let part = self.dealt(&alone, part.candidates);
-        Some((Cow::Owned(alone), part))
+        let (_, stranded) = self.arrived(&alone, &part);
+        stranded.is_empty().then_some((Cow::Owned(alone), part))
+    }
+
+    /// The cluster with only the nodes of `part` gone and those of its pods where it has them, in `world`, that get there in
+    /// the order in which a command names them; and those that do not.
+    fn arrived(&self, world: &World<'_>, part: &Part<'_, 'a>) -> (World<'c>, Vec<(ClassId, u32)>) {
+        let mut alone = World::beside_departing(&self.cluster.what);
+        for candidate in &part.candidates {
+            alone.remove(Slot::of(candidate.node));
+        }
+        let class_of = &self.cluster.what.class_of;
+        let mut waiting: Vec<(Slot, ClassId)> = Vec::new();
+        let mut wait = |slot: Slot, pods: &[u32]| {
+            let known = pods.iter().filter_map(|pod| class_of[*pod as usize]);
+            waiting.extend(known.map(|class| (slot, class)));
+        };
+        for (node, pods) in &part.existing {
+            wait(Slot::of(*node), pods);
+        }
+        for (slot, pods) in &part.bought {
+            if let Some(bought) = world.bought(*slot) {
+                wait(alone.buy(bought.option), pods);
+            }
+        }
+        alone.place_all(&mut waiting, |pod| *pod);
+        let stranded = waiting.iter().map(|(_, class)| (*class, 1)).collect();
+        (alone, stranded)
     }
 
     /// Finds places for the `stranded` pods of `part` in `alone`, where the rest of it stands already.

@@ -101,6 +101,7 @@ impl<'c, 'a> Economic<'c, 'a> {
             }
         }
         self.join_by_rules(world, leaving, &mut sets, leaving.len() + bought.len());
+        self.join_by_hosts(&existing, &owner, &mut sets);
         self.join_by_limits(world, leaving, &bought, &mut sets);
         self.join_by_choice(world, leaving, &bought, &mut sets);
 
@@ -283,6 +284,50 @@ impl<'c, 'a> Economic<'c, 'a> {
                 }
                 for rule in between.owned[*class].iter().chain(&between.member[*class]) {
                     sets.join(at, first_rule + *rule as usize);
+                }
+            }
+        }
+    }
+
+    /// Nodes whose pods end on one node that stays are together where a spread over host names counts them there: a pod
+    /// that has it may have to come before those that it counts.
+    fn join_by_hosts(
+        &self,
+        existing: &[(NodeId, Vec<u32>)],
+        owner: &FastMap<u32, usize>,
+        sets: &mut Joined,
+    ) {
+        let between = &self.cluster.what.between;
+        let over_hosts = |rule: &u32| {
+            let rule = &between.rules[*rule as usize];
+            rule.key.is_none() && matches!(rule.demand, CountedKind::Spread { .. })
+        };
+        if !(0u32..)
+            .take(between.rules.len())
+            .any(|rule| over_hosts(&rule))
+        {
+            return;
+        }
+        let class_of = &self.cluster.what.class_of;
+        for (_, pods) in existing {
+            let pods = pods.iter().filter_map(|pod| {
+                let class = class_of[*pod as usize]?;
+                Some((class, *owner.get(pod)?))
+            });
+            let pods: Vec<(ClassId, usize)> = pods.collect();
+            let mut rules: Vec<u32> = (pods.iter())
+                .flat_map(|(class, _)| between.owned[*class].iter().copied())
+                .filter(over_hosts)
+                .collect();
+            rules.sort_unstable();
+            rules.dedup();
+            for rule in rules {
+                let concerned = pods.iter().filter(|(class, _)| {
+                    between.owned[*class].contains(&rule) || between.member[*class].contains(&rule)
+                });
+                let nodes: Vec<usize> = concerned.map(|(_, at)| *at).collect();
+                for pair in nodes.windows(2) {
+                    sets.join(pair[0], pair[1]);
                 }
             }
         }

@@ -308,20 +308,25 @@ impl<'p> World<'p> {
     }
 
     /// Places what [fits](Self::fits) of `waiting`, whose places `place` tells, again and again until nothing more does:
-    /// rules between pods may let them arrive in some orders only. What is left has no place.
+    /// rules between pods may let them arrive in some orders only. Pods with rules of their own go first, as far as they
+    /// can: where they go, others may not have gone before. What is left has no place.
     pub fn place_all<T>(&mut self, waiting: &mut Vec<T>, place: impl Fn(&T) -> (Slot, ClassId)) {
-        loop {
-            let before = waiting.len();
-            waiting.retain(|pod| {
-                let (slot, class) = place(pod);
-                let fits = self.fits(slot, class);
-                if fits {
-                    self.place(slot, class);
+        let what = self.what;
+        for bound in [true, false] {
+            loop {
+                let before = waiting.len();
+                waiting.retain(|pod| {
+                    let (slot, class) = place(pod);
+                    let turn = !bound || !what.between.owned[class].is_empty();
+                    let fits = turn && self.fits(slot, class);
+                    if fits {
+                        self.place(slot, class);
+                    }
+                    !fits
+                });
+                if waiting.len() == before {
+                    break;
                 }
-                !fits
-            });
-            if waiting.len() == before {
-                return;
             }
         }
     }
